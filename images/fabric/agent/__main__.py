@@ -1,0 +1,247 @@
+"""The agent of an instance: answers requests over a unix socket, one JSON value per line.
+
+A request is {"op": NAME, ...}; the answer is {"ok": ...} or {"error": TEXT}. While a foreground program runs,
+its output comes as {"stdout": BASE64} and {"stderr": BASE64} before the answer, and {"stdin": BASE64} may be
+sent. What the agent knows is gone when it ends; the labels of the containers are the truth about an instance.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import threading
+from typing import Any
+
+import files
+import programs
+from namespaces import TOOL_ENVIRONMENT, AgentError, Place, find, processes_of
+from network import Network
+
+SOCKET = "/run/agent.sock"
+MOST_BYTES = 64 * 1024 * 1024
+"""A longer line than this is not a request of ours."""
+
+Request = dict[str, Any]
+
+
+class Agent:
+    """What is known of the instance, and the operations on it. Methods named `do_<op>` answer requests."""
+
+    def __init__(self) -> None:
+        self.network = Network()
+        self.places: dict[str, Place] = {}
+        self.programs: dict[tuple[str, str], programs.Running] = {}
+        self.seal: Any = None
+        self.lock = threading.Lock()
+
+    def some(self, names: list[str] | None) -> dict[str, Place]:
+        """The places of the hosts asked for; all of them for None."""
+        if names is None:
+            return dict(self.places)
+        return {name: self.place(name) for name in names}
+
+    def place(self, name: str) -> Place:
+        """One host's place. Raises AgentError if it is not wired."""
+        if name not in self.places:
+            raise AgentError(f"{name}: not wired")
+        return self.places[name]
+
+    def do_find(self, request: Request) -> Any:
+        """Find the hosts' processes: {containers: {name: id}}."""
+        found = find(request["containers"])
+        with self.lock:
+            for name, place in found.items():
+                if name in self.places:
+                    self.places[name].close()
+                self.places[name] = place
+        return {name: place.pid for name, place in found.items()}
+
+    def do_wire(self, request: Request) -> Any:
+        """Make links, addresses, routes, rules and sysctls."""
+        scripts = {key: request[key] for key in ("fabric", "hosts", "before", "after")}
+        self.network.wire(self.places, **scripts)
+
+    def do_look(self, request: Request) -> Any:
+        """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
+        places, what = self.some(request.get("hosts")), request["what"]
+        seen: dict[str, dict[str, Any]] = {}
+        seen.update(self.network.look(places, what, request.get("sysctls", [])))
+        if "processes" in what:
+            for name, found in processes_of(places).items():
+                seen[name]["processes"] = found
+        if "files" in what:
+            for name, place in places.items():
+                seen[name]["files"] = files.listing(place) + files.fixed_files(place)
+        return seen
+
+    def do_deploy(self, request: Request) -> Any:
+        """Put files into a program's folder: {host, folder, files: [[name, base64, mode]]}."""
+        content = [(name, base64.b64decode(data), mode) for name, data, mode in request["files"]]
+        files.deploy(self.place(request["host"]), request["folder"], content)
+
+    def do_start(self, request: Request) -> Any:
+        """Start a program that stays: {host, program, argv, environment, cwd}."""
+        place = self.place(request["host"])
+        started = programs.start(
+            place, request["program"], request["argv"], request["environment"], request["cwd"]
+        )
+        self.programs[place.name, started.name] = started
+        return {"pid": started.pid}
+
+    def do_programs(self, request: Request) -> Any:
+        """What was started to stay: [{host, program, pid, end}]."""
+        del request
+        return [
+            {"host": host, "program": name, "pid": running.pid, "end": running.end}
+            for (host, name), running in self.programs.items()
+        ]
+
+    def do_output(self, request: Request) -> Any:
+        """The end of a program's output: {host, program} -> {output: base64, dropped: bytes, end}."""
+        running = self.programs.get((request["host"], request["program"]))
+        if running is None:
+            raise AgentError(f"{request['host']}: no program {request['program']} was started")
+        data = base64.b64encode(bytes(running.output)).decode()
+        return {"output": data, "dropped": running.dropped, "end": running.end}
+
+    def do_clean(self, request: Request) -> Any:
+        """End all programs of hosts, empty what they could write and what traffic has filled."""
+        places = self.some(request.get("hosts"))
+        list(self.network.threads.map(programs.kill_all, places.values()))
+        self.network.forget(places, request["gateways"])
+        list(self.network.threads.map(files.wipe, places.values()))
+        for host, name in [key for key in self.programs if key[0] in places]:
+            del self.programs[host, name]
+
+    def do_seal(self, request: Request) -> Any:
+        """Keep a value (the fingerprints taken at up) for as long as the instance lives."""
+        self.seal = request["value"]
+
+    def do_sealed(self, request: Request) -> Any:
+        """The value kept by `seal`, None before."""
+        del request
+        return self.seal
+
+    def do_command(self, request: Request) -> Any:
+        """Run one of this image's own programs in a host's network: {host, argv, seconds, input}."""
+        place = self.place(request["host"])
+        argv = view_command(place, request["argv"])
+        try:
+            done = subprocess.run(
+                argv,
+                input=base64.b64decode(request.get("input", "")),
+                capture_output=True,
+                timeout=request["seconds"],
+                env=TOOL_ENVIRONMENT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AgentError(f"{place.name}: {request['argv'][0]}: no end after {request['seconds']} s") from error
+        out, err = (base64.b64encode(data).decode() for data in (done.stdout, done.stderr))
+        return {"status": done.returncode, "stdout": out, "stderr": err}
+
+
+VIEWED = ("/home/student", "/tmp", "/dev/shm", "/etc/hosts", "/etc/resolv.conf", "/etc/hostname")
+
+
+def view_command(place: Place, argv: list[str]) -> list[str]:
+    """A command that runs with this image's programs and the host's network, processes, name and files.
+
+    The mount namespace is a throw-away: this image's own root, with the host's /proc and what is the host's
+    own of the file system laid over it. A program that a student replaced is never run.
+    """
+    binds = "".join(f"mount --bind {place.root}{path} {path} && " for path in VIEWED)
+    script = f'{binds}mount -t proc -o ro proc /proc && exec "$@"'
+    enter = [f"--{kind}=/proc/{place.pid}/ns/{kind}" for kind in ("net", "uts", "ipc", "pid")]
+    # The binds are made before the PID namespace's own /proc hides the path to the host's root.
+    return ["unshare", "--mount", "nsenter", *enter, "--", "sh", "-ec", script, "sh", *argv]
+
+
+class Connection:
+    """One client: a line is a request."""
+
+    def __init__(self, agent: Agent, stream: socket.socket) -> None:
+        self.agent = agent
+        self.stream = stream
+        self.buffer = bytearray()
+
+    def fileno(self) -> int:
+        """See programs.Client."""
+        return self.stream.fileno()
+
+    def lines(self) -> list[bytes] | None:
+        """The lines of one more read; None at the end."""
+        data = self.stream.recv(1 << 20)
+        if not data or len(self.buffer) > MOST_BYTES:
+            return None
+        self.buffer += data
+        *whole, rest = bytes(self.buffer).split(b"\n") if b"\n" in data else [bytes(self.buffer)]
+        self.buffer = bytearray(rest)
+        return whole
+
+    def receive(self) -> list[bytes] | None:
+        """See programs.Client."""
+        lines = self.lines()
+        return None if lines is None else [base64.b64decode(json.loads(line)["stdin"]) for line in lines]
+
+    def send(self, stream: str, data: bytes) -> None:
+        """See programs.Client."""
+        self.answer({stream: base64.b64encode(data).decode()})
+
+    def answer(self, value: object) -> None:
+        """Send one line."""
+        self.stream.sendall(json.dumps(value).encode() + b"\n")
+
+    def serve(self) -> None:
+        """Until the client goes."""
+        with self.stream:
+            while (lines := self.lines()) is not None:
+                for line in lines:
+                    try:
+                        self.answer(self.handle(json.loads(line)))
+                    except OSError:
+                        return
+
+    def handle(self, request: Request) -> object:
+        """Carry out one request; a failure is an answer too."""
+        try:
+            if request["op"] == "run":
+                return {"ok": self.run(request)}
+            return {"ok": getattr(self.agent, f"do_{request['op']}")(request)}
+        except AgentError as error:
+            return {"error": str(error)}
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error} (in request {request.get('op')!r})"}
+
+    def run(self, request: Request) -> object:
+        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit}."""
+        status, reason = programs.run(
+            self.agent.place(request["host"]),
+            request["argv"],
+            request["environment"],
+            request["cwd"],
+            client=self,
+            seconds=request.get("seconds"),
+            limit=request.get("limit"),
+        )
+        return {"status": status, "reason": reason}
+
+
+def main() -> None:
+    """Serve for ever."""
+    agent = Agent()
+    agent.network.threads.submit(agent.network.prepare).result()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(SOCKET)
+    os.chmod(SOCKET, 0o600)
+    listener.listen(64)
+    while True:
+        stream, _ = listener.accept()
+        threading.Thread(target=Connection(agent, stream).serve, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What a program may write in a host, seen and changed from outside.
+
+Everything goes through folder descriptors and never follows a link, because what lies there may have been made
+by a hostile program: a link to /etc would otherwise lead into *this* container's files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+
+from namespaces import AgentError, Place
+
+WRITABLE = {"/home/student": (0o755, 1000), "/tmp": (0o1777, 0), "/dev/shm": (0o1777, 0), "/dev/mqueue": (0o1777, 0)}
+"""The folders that a student can write to: their mode and owner when pristine."""
+
+STUDENT = 1000
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def deploy(place: Place, folder: str, files: list[tuple[str, bytes, int]]) -> None:
+    """Write files (name, content, mode) into /home/student/<folder>, owned by student; what was there is replaced."""
+    home = os.open(f"{place.root}/home/student", _FOLDER)
+    try:
+        try:
+            os.mkdir(folder, 0o755, dir_fd=home)
+        except FileExistsError:
+            pass
+        target = os.open(folder, _FOLDER, dir_fd=home)
+        try:
+            os.fchown(target, STUDENT, STUDENT)
+            for name, content, mode in files:
+                _write(target, name, content, mode)
+        finally:
+            os.close(target)
+    except OSError as error:
+        raise AgentError(f"cannot deploy into ~/{folder} of {place.name}: {error.strerror}") from error
+    finally:
+        os.close(home)
+
+
+def _write(folder: int, name: str, content: bytes, mode: int) -> None:
+    if "/" in name or name in ("", ".", ".."):
+        raise AgentError(f"not a file name: {name!r}")
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    with os.fdopen(file, "wb") as out:
+        out.write(content)
+        os.fchown(file, STUDENT, STUDENT)
+        os.fchmod(file, mode)
+
+
+def wipe(place: Place) -> None:
+    """Empty every writable folder and give it its mode and owner back. No process of the host may be running."""
+    for path, (mode, owner) in WRITABLE.items():
+        try:
+            top = os.open(place.root + path, _FOLDER)
+        except FileNotFoundError:
+            continue
+        try:
+            for entry in list(os.scandir(top)):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.name, dir_fd=top)
+                else:
+                    os.unlink(entry.name, dir_fd=top)
+            for attribute in os.listxattr(top):
+                os.removexattr(top, attribute)
+            os.fchown(top, owner, owner)
+            os.fchmod(top, mode)
+        finally:
+            os.close(top)
+
+
+def listing(place: Place) -> list[str]:
+    """One line per file below the writable folders: path, kind and mode, owner, and a hash of the content."""
+    lines: list[str] = []
+    for path in WRITABLE:
+        try:
+            walk = os.fwalk(place.root + path, follow_symlinks=False)
+            for parent, _, names, folder in walk:
+                where = parent.removeprefix(place.root)
+                lines.append(_line(where, os.fstat(folder), ""))
+                lines.extend(_entry(where, name, folder) for name in names)
+        except FileNotFoundError:
+            continue
+    return sorted(lines)
+
+
+def _entry(where: str, name: str, folder: int) -> str:
+    status = os.lstat(name, dir_fd=folder)
+    digest = ""
+    if stat.S_ISREG(status.st_mode):
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+        with os.fdopen(file, "rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]
+    elif stat.S_ISLNK(status.st_mode):
+        digest = os.readlink(name, dir_fd=folder)
+    return _line(f"{where}/{name}", status, digest)
+
+
+def _line(path: str, status: os.stat_result, digest: str) -> str:
+    return f"{path} {stat.filemode(status.st_mode)} {status.st_uid}:{status.st_gid} {digest}".rstrip()
+
+
+def fixed_files(place: Place) -> list[str]:
+    """One line per file that Docker made for the host outside its image: name and content's hash."""
+    lines = []
+    for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname"):
+        with open(place.root + path, "rb") as file:
+            lines.append(f"{path} {hashlib.sha256(file.read()).hexdigest()[:16]}")
+    return lines

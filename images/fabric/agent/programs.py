@@ -1,0 +1,292 @@
+"""Programs in hosts: started by each host's own PID 1, their output kept here, out of their reach.
+
+The protocol with PID 1 is described in images/host/init.c.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from namespaces import AgentError, Place
+
+KEPT_BYTES = 256 * 1024
+"""How much of a program's output is kept: the end of it."""
+INIT_SECONDS = 30
+CHUNK = 65536
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A program that was started to stay: what it printed last and how it ended."""
+
+    name: str
+    pid: int
+    output: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+    end: str = ""
+
+    def keep(self, data: bytes) -> None:
+        """Add output, forgetting the oldest beyond KEPT_BYTES."""
+        self.output += data
+        excess = len(self.output) - KEPT_BYTES
+        if excess > 0:
+            self.dropped += excess
+            del self.output[:excess]
+
+
+def _connect(place: Place) -> socket.socket:
+    init = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    init.settimeout(INIT_SECONDS)
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            init.connect(f"{place.root}/run/socketlab/init.sock")
+            return init
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            # A container counts as started before its first process has opened its socket.
+            if time.monotonic() > deadline:
+                init.close()
+                raise AgentError(f"{place.name}: its first process does not answer ({error.strerror})") from error
+            time.sleep(0.002)
+
+
+def kill_all(place: Place) -> None:
+    """End every process of a host but its first. Raises AgentError if some are left."""
+    with _connect(place) as init:
+        init.send(b"kill\0")
+        said = init.recv(64).decode()
+    if said != "none left":
+        raise AgentError(f"{place.name}: processes could not be ended ({said or 'no answer'})")
+
+
+def _spawn(
+    place: Place, argv: list[str], environment: dict[str, str], cwd: str, descriptors: tuple[int, int, int]
+) -> tuple[socket.socket, int]:
+    """Start a program; the connection that reports its end, and its pid as seen in the host."""
+    words = ["run", cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
+    if any("\0" in word for word in words):
+        raise AgentError("a word of the command holds a NUL byte")
+    init = _connect(place)
+    try:
+        socket.send_fds(init, ["\0".join(words).encode(errors="surrogateescape") + b"\0"], list(descriptors))
+        said = init.recv(64).decode()
+    except OSError as error:
+        init.close()
+        raise AgentError(f"{place.name}: cannot start {argv[0]}: {error.strerror}") from error
+    if not said.startswith("pid "):
+        init.close()
+        reason = "no more processes are allowed" if said.startswith("failed") else said or "no answer"
+        raise AgentError(f"{place.name}: cannot start {argv[0]}: {reason}")
+    return init, int(said.split()[1])
+
+
+def start(place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str) -> Running:
+    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe."""
+    reading, writing = os.pipe()
+    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing))
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(null)
+        os.close(writing)
+    running = Running(name=name, pid=pid)
+    threading.Thread(target=_follow, args=(running, init, reading), daemon=True).start()
+    return running
+
+
+def _follow(running: Running, init: socket.socket, reading: int) -> None:
+    with init, selectors.DefaultSelector() as ends:
+        ends.register(reading, selectors.EVENT_READ)
+        ends.register(init, selectors.EVENT_READ)
+        while ends.get_map():
+            for key, _ in ends.select():
+                if key.fileobj is init:
+                    ends.unregister(init)
+                    running.end = _end(_receive(init))
+                    continue
+                data = os.read(reading, CHUNK)
+                running.keep(data)
+                if not data:
+                    ends.unregister(reading)
+                    os.close(reading)
+
+
+def _receive(init: socket.socket) -> str:
+    try:
+        return init.recv(64).decode()
+    except OSError:
+        return ""  # the host is gone
+
+
+def _end(said: str) -> str:
+    """How a program ended, for people: `exit status 1`, `killed by SIGKILL`."""
+    word, _, number = said.partition(" ")
+    if word == "exit":
+        return f"exit status {number}"
+    if word == "signal":
+        return f"killed by {signal.Signals(int(number)).name}"
+    return "ended with its host"
+
+
+def _status(said: str) -> int:
+    """As a shell would give it: 128 + N for signal N."""
+    word, _, number = said.partition(" ")
+    return int(number) if word == "exit" else 128 + int(number or 9)
+
+
+class Client(Protocol):
+    """Whoever asked for a program to be run, at the other end of a connection."""
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when `receive` has something to give."""
+
+    def receive(self) -> list[bytes] | None:
+        """Pieces for the program's standard input; an empty one closes it. None: the client went."""
+
+    def send(self, stream: str, data: bytes) -> None:
+        """Pass on what the program printed to `stdout` or `stderr`."""
+
+
+def run(
+    place: Place,
+    argv: list[str],
+    environment: dict[str, str],
+    cwd: str,
+    *,
+    client: Client,
+    seconds: float | None,
+    limit: int | None,
+) -> tuple[int, str]:
+    """Run a program to its end, passing its input and output on.
+
+    Returns the exit status (128 + N for a signal) and a reason, which is "" unless it was ended from here:
+    `timeout` after `seconds`, `output` beyond `limit` bytes, `client` if nobody listens any more.
+    """
+    in_read, in_write = os.pipe()
+    out_read, out_write = os.pipe()
+    err_read, err_write = os.pipe()
+    try:
+        try:
+            init, _ = _spawn(place, argv, environment, cwd, (in_read, out_write, err_write))
+        finally:
+            for descriptor in (in_read, out_write, err_write):
+                os.close(descriptor)
+    except BaseException:
+        for descriptor in (in_write, out_read, err_read):
+            os.close(descriptor)
+        raise
+    conversation = _Conversation(client, init, in_write, {out_read: "stdout", err_read: "stderr"}, limit)
+    try:
+        return conversation.go_on(None if seconds is None else time.monotonic() + seconds)
+    finally:
+        conversation.close()
+
+
+class _Conversation:
+    """One foreground program: input flows in, output flows out, until it ends or is ended."""
+
+    def __init__(
+        self, client: Client, init: socket.socket, stdin: int, outputs: dict[int, str], limit: int | None
+    ) -> None:
+        self.client = client
+        self.init = init
+        self.stdin: int | None = stdin
+        self.waiting = bytearray()  # input that the program has not taken yet
+        self.last_input = False
+        self.outputs = outputs
+        self.left = limit
+        self.status: int | None = None
+        self.reason = ""
+        os.set_blocking(stdin, False)
+        self.ends = selectors.DefaultSelector()
+        self.ends.register(client, selectors.EVENT_READ, self._from_client)
+        self.ends.register(init, selectors.EVENT_READ, self._from_init)
+        for descriptor in outputs:
+            self.ends.register(descriptor, selectors.EVENT_READ, self._from_program)
+
+    def go_on(self, deadline: float | None) -> tuple[int, str]:
+        """Until the program ended and its pipes are drained, or there is a reason to end it."""
+        while not self.reason:
+            if self.status is not None:
+                wait: float | None = 0  # a daemon may hold the pipes; only what already lies in them counts
+            else:
+                wait = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready = self.ends.select(wait)
+            if self.status is not None and not any(key.fd in self.outputs for key, _ in ready):
+                return self.status, ""
+            if not ready:
+                return 124, "timeout"
+            for key, _ in ready:
+                key.data(key.fd)
+        return 137, self.reason
+
+    def close(self) -> None:
+        """Let go of everything; a program that still runs is killed by its PID 1."""
+        self.ends.close()
+        self.init.close()
+        for descriptor in [*self.outputs, *([] if self.stdin is None else [self.stdin])]:
+            os.close(descriptor)
+
+    def _from_init(self, _: int) -> None:
+        self.ends.unregister(self.init)
+        self.status = _status(_receive(self.init))
+
+    def _from_program(self, descriptor: int) -> None:
+        data = os.read(descriptor, CHUNK)
+        if not data:
+            self.ends.unregister(descriptor)
+            os.close(descriptor)
+            del self.outputs[descriptor]
+            return
+        if self.left is not None:
+            data = data[: self.left]
+            self.left -= len(data)
+            if not data:
+                self.reason = "output"
+                return
+        try:
+            self.client.send(self.outputs[descriptor], data)
+        except OSError:
+            self.reason = "client"
+
+    def _from_client(self, _: int) -> None:
+        pieces = self.client.receive()
+        if pieces is None:
+            self.reason = "client"
+            return
+        if self.stdin is None or self.last_input:
+            return
+        for piece in pieces:
+            self.waiting += piece
+            self.last_input = self.last_input or not piece
+        # Nothing more is read from the client until the program has taken this: that is the back pressure.
+        self.ends.unregister(self.client)
+        self.ends.register(self.stdin, selectors.EVENT_WRITE, self._to_program)
+
+    def _to_program(self, stdin: int) -> None:
+        try:
+            if self.waiting:
+                del self.waiting[: os.write(stdin, self.waiting)]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self.waiting.clear()
+            self.last_input = True
+        if self.waiting:
+            return
+        self.ends.unregister(stdin)
+        self.ends.register(self.client, selectors.EVENT_READ, self._from_client)
+        if self.last_input:
+            os.close(stdin)
+            self.stdin = None
+

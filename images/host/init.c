@@ -1,0 +1,289 @@
+/*
+ * PID 1 of a host.
+ *
+ * It reaps orphans, and it starts programs as the user `student` for the trusted agent outside, which reaches
+ * it through a unix socket in a folder that only root can enter. A program started here has the container's
+ * namespaces, cgroup, seccomp filter and limits by birth; nothing has to be entered afterwards. Written in C
+ * because there is one in every host: it starts in a millisecond and holds some hundred kilobytes.
+ *
+ * One connection of type SOCK_SEQPACKET serves one request. Strings are separated by NUL:
+ *
+ *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
+ *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
+ *        if the other side closes first, the program's whole session is killed.
+ *   kill
+ *        kills every process but this one, waits until none is left, answers "none left" (or "some left"), and closes.
+ *
+ * Capabilities: this process holds SETUID, SETGID, SETPCAP and KILL. A program gets none of them, only the
+ * few that the lab file gives its host (as ambient capabilities, see capabilities(7)).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SOCKET_FOLDER "/run/socketlab"
+#define SOCKET_PATH SOCKET_FOLDER "/init.sock"
+#define STUDENT 1000
+#define MOST_CONNECTIONS 256
+#define MOST_BYTES 131072
+#define MOST_STRINGS 4096
+#define OWN_CAPABILITIES (1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL)
+
+struct connection {
+    int socket;
+    pid_t program; /* 0 until one was started */
+};
+
+static struct connection connections[MOST_CONNECTIONS];
+static int connection_count;
+static unsigned long long granted; /* what programs of this host may have */
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static void answer(int socket, const char *word, int number) {
+    char text[64];
+    int length = snprintf(text, sizeof text, number < 0 ? "%s" : "%s %d", word, number);
+    send(socket, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void close_connection(int index) {
+    close(connections[index].socket);
+    connections[index] = connections[--connection_count];
+}
+
+static unsigned long long permitted_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    if (syscall(SYS_capget, &header, data)) die("capget");
+    return (unsigned long long)data[1].permitted << 32 | data[0].permitted;
+}
+
+static int set_capabilities(unsigned long long set) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    data[0].effective = data[0].permitted = data[0].inheritable = (unsigned)set;
+    data[1].effective = data[1].permitted = data[1].inheritable = (unsigned)(set >> 32);
+    return syscall(SYS_capset, &header, data);
+}
+
+/* In the child, before the program: give up everything that is not granted. Returns 0 if all of it worked. */
+static int become_student(void) {
+    int c;
+    for (c = 0; c < 64; c++)
+        if (!(granted >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) && errno != EINVAL) return -1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -1;
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) return -1;
+    if (setgroups(0, NULL) || setresgid(STUDENT, STUDENT, STUDENT) || setresuid(STUDENT, STUDENT, STUDENT))
+        return -1;
+    if (set_capabilities(granted)) return -1;
+    for (c = 0; c < 64; c++)
+        if (granted >> c & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0)) return -1;
+    return 0;
+}
+
+static void become_program(char **argv, char **envp, const char *cwd, const int *fds) {
+    sigset_t none;
+    int i;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    umask(022);
+    for (i = 0; i < 3; i++)
+        if (dup2(fds[i], i) < 0) _exit(126);
+    if (become_student()) {
+        perror("socketlab-init: giving up privilege");
+        _exit(126);
+    }
+    if (chdir(cwd)) {
+        perror(cwd);
+        _exit(126);
+    }
+    execvpe(argv[0], argv, envp);
+    perror(argv[0]);
+    _exit(errno == ENOENT ? 127 : 126);
+}
+
+static int split(char *text, int length, char **strings) {
+    int count = 0, at = 0;
+    while (at < length && count < MOST_STRINGS - 1) {
+        strings[count++] = text + at;
+        at += strlen(text + at) + 1;
+    }
+    strings[count] = NULL;
+    return count;
+}
+
+static pid_t start_program(char **strings, int count, const int *fds) {
+    static char *argv[MOST_STRINGS];
+    int argc = count > 2 ? atoi(strings[2]) : 0;
+    pid_t child;
+    if (argc < 1 || argc > count - 3) return -1;
+    memcpy(argv, strings + 3, argc * sizeof *argv);
+    argv[argc] = NULL;
+    child = fork();
+    if (child == 0) {
+        /* execvpe searches this process' own PATH, so the program's is put in place first. */
+        environ = strings + 3 + argc;
+        become_program(argv, environ, strings[1], fds);
+    }
+    return child;
+}
+
+static void report_end(pid_t child, int status) {
+    int i;
+    for (i = 0; i < connection_count; i++)
+        if (connections[i].program == child) {
+            if (WIFSIGNALED(status)) answer(connections[i].socket, "signal", WTERMSIG(status));
+            else answer(connections[i].socket, "exit", WEXITSTATUS(status));
+            close_connection(i);
+            return;
+        }
+}
+
+static void reap(int flags) {
+    int status;
+    pid_t child;
+    while ((child = waitpid(-1, &status, flags)) > 0) report_end(child, status);
+}
+
+/*
+ * A fork loses against this: kill(-1) holds the task list, and a process with a pending SIGKILL cannot fork.
+ * What entered from outside (docker exec) is not our child: its own parent reaps it, a moment later. Whoever
+ * asked looks for himself whether anything is left.
+ */
+static int kill_all(void) {
+    int tries;
+    for (tries = 0; tries < 500; tries++) {
+        kill(-1, SIGKILL);
+        reap(0);
+        if (kill(-1, 0)) return 0;
+        usleep(1000);
+    }
+    return -1;
+}
+
+static void serve(int index) {
+    static char text[MOST_BYTES + 1];
+    static char *strings[MOST_STRINGS];
+    int socket = connections[index].socket, fds[3] = {-1, -1, -1}, fd_count = 0, count, i;
+    struct iovec part = {text, MOST_BYTES};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof fds)];
+    } control;
+    struct msghdr message;
+    struct cmsghdr *rights;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    int length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (length <= 0) { /* the agent let go of it */
+        if (connections[index].program > 0) kill(-connections[index].program, SIGKILL);
+        close_connection(index);
+        return;
+    }
+    rights = CMSG_FIRSTHDR(&message);
+    if (rights && rights->cmsg_type == SCM_RIGHTS) {
+        fd_count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds, CMSG_DATA(rights), fd_count * sizeof(int));
+    }
+    text[length] = 0;
+    count = split(text, length, strings);
+    if (count && !strcmp(strings[0], "kill")) {
+        answer(socket, kill_all() ? "some left" : "none left", -1);
+        for (i = 0; i < connection_count; i++)
+            if (connections[i].socket == socket) close_connection(i);
+    } else if (count && !strcmp(strings[0], "run") && fd_count == 3 && !connections[index].program) {
+        connections[index].program = start_program(strings, count, fds);
+        if (connections[index].program > 0) answer(socket, "pid", connections[index].program);
+        else {
+            answer(socket, "failed", errno);
+            close_connection(index);
+        }
+    } else {
+        answer(socket, "not understood", -1);
+        close_connection(index);
+    }
+    for (i = 0; i < fd_count; i++) close(fds[i]);
+}
+
+static void welcome(int listener) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (socket < 0) return;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) || peer.uid != 0 ||
+        connection_count == MOST_CONNECTIONS) {
+        close(socket);
+        return;
+    }
+    connections[connection_count].socket = socket;
+    connections[connection_count++].program = 0;
+}
+
+static int open_listener(void) {
+    struct sockaddr_un address;
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    memset(&address, 0, sizeof address);
+    address.sun_family = AF_UNIX;
+    strcpy(address.sun_path, SOCKET_PATH);
+    if (mkdir(SOCKET_FOLDER, 0700) && errno != EEXIST) die(SOCKET_FOLDER);
+    unlink(SOCKET_PATH);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64))
+        die(SOCKET_PATH);
+    return listener;
+}
+
+int main(void) {
+    struct pollfd polled[MOST_CONNECTIONS + 2];
+    struct signalfd_siginfo event;
+    sigset_t signals;
+    int listener, signal_fd, i, count;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    granted = permitted_capabilities() & ~OWN_CAPABILITIES;
+    listener = open_listener();
+    for (;;) {
+        polled[0].fd = signal_fd;
+        polled[1].fd = listener;
+        count = connection_count;
+        for (i = 0; i < count; i++) polled[i + 2].fd = connections[i].socket;
+        for (i = 0; i < count + 2; i++) polled[i].events = POLLIN, polled[i].revents = 0;
+        if (poll(polled, count + 2, -1) < 0 && errno != EINTR) die("poll");
+        /* Backwards, because closing one moves the last into its place. One that moved is polled again. */
+        for (i = count - 1; i >= 0; i--)
+            if (polled[i + 2].revents && i < connection_count && connections[i].socket == polled[i + 2].fd)
+                serve(i);
+        if (polled[1].revents) welcome(listener);
+        while (read(signal_fd, &event, sizeof event) == sizeof event)
+            if (event.ssi_signo != SIGCHLD) return 0;
+        reap(WNOHANG);
+    }
+}
