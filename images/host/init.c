@@ -103,7 +103,7 @@ static int become_student(void) {
 
 static void become_program(char **argv, char **envp, const char *cwd, const int *fds) {
     sigset_t none;
-    int i;
+    int i, status;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
@@ -119,8 +119,9 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
         _exit(126);
     }
     execvpe(argv[0], argv, envp);
+    status = errno == ENOENT ? 127 : 126; /* as a shell has it */
     perror(argv[0]);
-    _exit(errno == ENOENT ? 127 : 126);
+    _exit(status);
 }
 
 static int split(char *text, int length, char **strings) {

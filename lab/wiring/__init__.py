@@ -1,0 +1,106 @@
+"""How hosts get their network: the protocol that every wiring satisfies, and nothing else.
+
+`fabric` is one implementation. A wiring turns a Plan's links into real ones, looks into hosts, runs programs in
+them and cleans them; it decides nothing about what ought to be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lab.model import Host, Lab
+from lab.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """How a foreground program ended: its exit status, and why it was ended from outside (`timeout`, `output`)."""
+
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """The last output of a program that was started to stay. `dropped` bytes before it are forgotten."""
+
+    text: bytes
+    dropped: int
+    end: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A program that was started to stay. `end` is "" as long as it runs."""
+
+    host: str
+    program: str
+    pid: int
+    end: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommandResult:
+    """What one of the wiring's own trusted programs said."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Wiring(Protocol):
+    """One instance's wiring, connected."""
+
+    def find(self, containers: Mapping[str, str]) -> None:
+        """Learn which container (id) is which host (name)."""
+
+    def wire(self, plan: Plan) -> None:
+        """Make every link, address, route, rule and setting of the plan."""
+
+    def look(
+        self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
+    ) -> dict[str, dict[str, Any]]:
+        """For every host (None: all) the text of each thing asked for; see observe.host_view."""
+
+    def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes]) -> None:
+        """Put files into /home/student/<folder>."""
+
+    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
+        """Start a program that stays."""
+
+    def run(
+        self,
+        host: Host,
+        *,
+        argv: tuple[str, ...],
+        cwd: str,
+        stdin: Callable[[], bytes | None] | None = None,
+        stdout: Callable[[bytes], None],
+        stderr: Callable[[bytes], None],
+        seconds: float | None = None,
+        limit: int | None = None,
+    ) -> Ended:
+        """Run a program to its end."""
+
+    def started(self) -> tuple[Started, ...]:
+        """The programs that were started to stay."""
+
+    def output(self, host: str, program: str) -> Output:
+        """What such a program printed last."""
+
+    def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
+        """End every program of hosts, and empty whatever programs and traffic fill."""
+
+    def command(self, host: str, argv: tuple[str, ...], *, seconds: float, stdin: bytes = b"") -> CommandResult:
+        """Run a trusted program, not one of the host's, in the host's namespaces."""
+
+    def seal(self, value: object) -> None:
+        """Keep a JSON value for as long as the instance lives."""
+
+    def sealed(self) -> Any:
+        """The value kept by `seal`; None if the instance never was up."""
+
+    def close(self) -> None:
+        """Hang up. The instance goes on."""

@@ -60,9 +60,8 @@ class Agent:
         return {name: place.pid for name, place in found.items()}
 
     def do_wire(self, request: Request) -> Any:
-        """Make links, addresses, routes, rules and sysctls."""
-        scripts = {key: request[key] for key in ("fabric", "hosts", "before", "after")}
-        self.network.wire(self.places, **scripts)
+        """Make links, addresses, routes, rules and sysctls: {before, links, hosts}."""
+        self.network.wire(self.places, **{key: request[key] for key in ("before", "links", "hosts")})
 
     def do_look(self, request: Request) -> Any:
         """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
@@ -85,9 +84,7 @@ class Agent:
     def do_start(self, request: Request) -> Any:
         """Start a program that stays: {host, program, argv, environment, cwd}."""
         place = self.place(request["host"])
-        started = programs.start(
-            place, request["program"], request["argv"], request["environment"], request["cwd"]
-        )
+        started = programs.start(place, request["program"], request["argv"], request["environment"], request["cwd"])
         self.programs[place.name, started.name] = started
         return {"pid": started.pid}
 
@@ -167,6 +164,8 @@ class Connection:
         self.agent = agent
         self.stream = stream
         self.buffer = bytearray()
+        self.pending: list[bytes] = []
+        """lines that came together with the one being served"""
 
     def fileno(self) -> int:
         """See programs.Client."""
@@ -185,7 +184,7 @@ class Connection:
     def receive(self) -> list[bytes] | None:
         """See programs.Client."""
         lines = self.lines()
-        return None if lines is None else [base64.b64decode(json.loads(line)["stdin"]) for line in lines]
+        return None if lines is None else _input(lines)
 
     def send(self, stream: str, data: bytes) -> None:
         """See programs.Client."""
@@ -199,9 +198,13 @@ class Connection:
         """Until the client goes."""
         with self.stream:
             while (lines := self.lines()) is not None:
-                for line in lines:
+                self.pending += lines
+                while self.pending:
+                    request = json.loads(self.pending.pop(0))
+                    if "op" not in request:
+                        continue  # input that came after its program had ended
                     try:
-                        self.answer(self.handle(json.loads(line)))
+                        self.answer(self.handle(request))
                     except OSError:
                         return
 
@@ -218,16 +221,22 @@ class Connection:
 
     def run(self, request: Request) -> object:
         """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit}."""
+        early, self.pending = _input(self.pending), []
         status, reason = programs.run(
             self.agent.place(request["host"]),
             request["argv"],
             request["environment"],
             request["cwd"],
             client=self,
+            early=early,
             seconds=request.get("seconds"),
             limit=request.get("limit"),
         )
         return {"status": status, "reason": reason}
+
+
+def _input(lines: list[bytes]) -> list[bytes]:
+    return [base64.b64decode(json.loads(line)["stdin"]) for line in lines]
 
 
 def main() -> None:

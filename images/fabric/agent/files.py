@@ -6,6 +6,7 @@ by a hostile program: a link to /etc would otherwise lead into *this* container'
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -13,7 +14,12 @@ import stat
 
 from namespaces import AgentError, Place
 
-WRITABLE = {"/home/student": (0o755, 1000), "/tmp": (0o1777, 0), "/dev/shm": (0o1777, 0), "/dev/mqueue": (0o1777, 0)}
+WRITABLE = {
+    "/home/student": (0o755, 1000),
+    "/tmp": (0o1777, 0),
+    "/dev/shm": (0o1777, 0),
+    "/dev/mqueue": (0o1777, 0),
+}
 """The folders that a student can write to: their mode and owner when pristine."""
 
 STUDENT = 1000
@@ -24,10 +30,8 @@ def deploy(place: Place, folder: str, files: list[tuple[str, bytes, int]]) -> No
     """Write files (name, content, mode) into /home/student/<folder>, owned by student; what was there is replaced."""
     home = os.open(f"{place.root}/home/student", _FOLDER)
     try:
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o755, dir_fd=home)
-        except FileExistsError:
-            pass
         target = os.open(folder, _FOLDER, dir_fd=home)
         try:
             os.fchown(target, STUDENT, STUDENT)
@@ -44,10 +48,8 @@ def deploy(place: Place, folder: str, files: list[tuple[str, bytes, int]]) -> No
 def _write(folder: int, name: str, content: bytes, mode: int) -> None:
     if "/" in name or name in ("", ".", ".."):
         raise AgentError(f"not a file name: {name!r}")
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        pass
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     with os.fdopen(file, "wb") as out:
         out.write(content)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
@@ -19,6 +20,7 @@ LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
     "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
+    "routes6": ["ip", "-6", "-j", "route", "show", "table", "all"],
     "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-0"],
     "rules": ["nft", "-s", "list", "ruleset"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
@@ -27,7 +29,6 @@ IP_LOOKS = {
     "addresses": "addr show",
     "links": "link show",
     "routes": "route show table all",
-    "routes6": "-6 route show table all",
     "neighbours": "neigh show",
     "policy": "rule show",
 }
@@ -50,42 +51,39 @@ class Network:
         self,
         places: dict[str, Place],
         *,
-        fabric: str,
-        hosts: dict[str, dict[str, str]],
         before: dict[str, dict[str, str]],
-        after: dict[str, dict[str, str]],
+        links: str,
+        hosts: dict[str, list[tuple[str, Any]]],
     ) -> None:
-        """Carry out scripts: `before` sysctls, the links, then per host its `ip` and `nft` text and `after`."""
-        list(self.threads.map(lambda name: self._sysctls(places[name], before[name]), before))
+        """Set sysctls `before` anything else, make the `links`, then carry out each host's steps in their order.
+
+        A step is ("sysctl", {key: value}), ("ip", text for ip -batch) or ("nft", text for nft -f).
+        """
+        list(self.threads.map(lambda name: self._steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
-        text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], fabric)
-        self.threads.submit(self._batch, self.own, text).result()
-        list(self.threads.map(lambda name: self._set_up(places[name], hosts[name], after.get(name, {})), hosts))
+        text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
+        self.threads.submit(self._link, text).result()
+        list(self.threads.map(lambda name: self._steps(places[name], hosts[name]), hosts))
 
-    def _set_up(self, place: Place, scripts: dict[str, str], sysctls: dict[str, str]) -> None:
-        try:
-            setns(place.net, CLONE_NEWNET)
-            run_tool(["ip", "-batch", "-"], text=scripts["ip"])
-            for key, value in sysctls.items():
-                _write_sysctl(key, value)
-            if scripts.get("routes"):
-                run_tool(["ip", "-batch", "-"], text=scripts["routes"])
-            if scripts.get("nft"):
-                run_tool(["nft", "-f", "-"], text=scripts["nft"])
-        except AgentError as error:
-            raise AgentError(f"{place.name}: {error}") from error
-
-    def _batch(self, descriptor: int, text: str) -> None:
-        setns(descriptor, CLONE_NEWNET)
+    def _link(self, text: str) -> None:
+        setns(self.own, CLONE_NEWNET)
         run_tool(["ip", "-batch", "-"], text=text)
 
-    def _sysctls(self, place: Place, values: dict[str, str]) -> None:
-        setns(place.net, CLONE_NEWNET)
-        for key, value in values.items():
-            try:
-                _write_sysctl(key, value)
-            except AgentError as error:
-                raise AgentError(f"{place.name}: {error}") from error
+    def _steps(self, place: Place, steps: list[tuple[str, Any]]) -> None:
+        try:
+            setns(place.net, CLONE_NEWNET)
+            for kind, what in steps:
+                if kind == "sysctl":
+                    for key, value in what.items():
+                        _write_sysctl(key, value)
+                elif kind == "ip":
+                    run_tool(["ip", "-batch", "-"], text=what)
+                elif kind == "nft":
+                    run_tool(["nft", "-f", "-"], text=what)
+                else:
+                    raise AgentError(f"unknown step {kind!r}")
+        except AgentError as error:
+            raise AgentError(f"{place.name}: {error}") from error
 
     def look(self, places: dict[str, Place], what: list[str], sysctls: list[str]) -> dict[str, dict[str, str]]:
         """For every host the text of each thing asked for."""
@@ -102,27 +100,36 @@ class Network:
             found |= dict(zip(wanted, text.split("\n"), strict=False))
         if "sysctls" in what:
             found["sysctls"] = "".join(f"{key} = {_read_sysctl(key)}\n" for key in sysctls)
+        if "conntrack_count" in what:
+            found["conntrack_count"] = _read_sysctl("net.netfilter.nf_conntrack_count")
         if "ipc" in what:
             setns(place.ipc, CLONE_NEWIPC)
             found["ipc"] = "\n".join(_ipc_objects())
         return found
 
-    def command(self, place: Place, argv: list[str]) -> list[str]:
-        """Nothing to prepare for a plain network command: the argv that enters the host's network by itself."""
-        return ["nsenter", f"--net=/proc/{place.pid}/ns/net", "--", *argv]
-
     def forget(self, places: dict[str, Place], gateways: list[str]) -> None:
-        """Close every socket and empty every table that traffic fills: neighbours, metrics, routes, conntrack."""
+        """Close every socket, then empty every table that traffic fills.
+
+        In two rounds over all hosts: a socket that is closed still sends a packet, which would fill the tables
+        of another host again.
+        """
+        list(self.threads.map(self._close_sockets, places.values()))
         list(self.threads.map(lambda place: self._forget(place, place.name in gateways), places.values()))
+
+    def _close_sockets(self, place: Place) -> None:
+        setns(place.net, CLONE_NEWNET)
+        run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
 
     def _forget(self, place: Place, is_gateway: bool) -> None:
         setns(place.net, CLONE_NEWNET)
-        run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
-        run_tool(["ip", "-force", "-batch", "-"], text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n")
+        run_tool(
+            ["ip", "-force", "-batch", "-"],
+            text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n",
+        )
         if is_gateway:
             run_tool(["conntrack", "-F"])
         setns(place.ipc, CLONE_NEWIPC)
-        if any(line for line in _ipc_objects()):
+        if _ipc_objects():
             run_tool(["ipcrm", "--all"])
 
 
@@ -140,6 +147,8 @@ def _path(key: str) -> str:
 
 
 def _write_sysctl(key: str, value: str) -> None:
+    if key.startswith("net.ipv6.") and not os.path.isdir("/proc/sys/net/ipv6"):
+        return  # a kernel without IPv6: what a lab needs of it is missed when the addresses are looked at
     try:
         with open(_path(key), "w", encoding="utf-8") as file:
             file.write(value)

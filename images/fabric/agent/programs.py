@@ -164,10 +164,11 @@ def run(
     cwd: str,
     *,
     client: Client,
+    early: list[bytes],
     seconds: float | None,
     limit: int | None,
 ) -> tuple[int, str]:
-    """Run a program to its end, passing its input and output on.
+    """Run a program to its end, passing its input and output on. `early` is input that is there already.
 
     Returns the exit status (128 + N for a signal) and a reason, which is "" unless it was ended from here:
     `timeout` after `seconds`, `output` beyond `limit` bytes, `client` if nobody listens any more.
@@ -187,6 +188,7 @@ def run(
         raise
     conversation = _Conversation(client, init, in_write, {out_read: "stdout", err_read: "stderr"}, limit)
     try:
+        conversation.take_input(early)
         return conversation.go_on(None if seconds is None else time.monotonic() + seconds)
     finally:
         conversation.close()
@@ -264,12 +266,15 @@ class _Conversation:
         if pieces is None:
             self.reason = "client"
             return
-        if self.stdin is None or self.last_input:
+        self.take_input(pieces)
+
+    def take_input(self, pieces: list[bytes]) -> None:
+        """Input for the program. Nothing more is read from the client until it has taken this."""
+        if self.stdin is None or self.last_input or not pieces:
             return
         for piece in pieces:
             self.waiting += piece
             self.last_input = self.last_input or not piece
-        # Nothing more is read from the client until the program has taken this: that is the back pressure.
         self.ends.unregister(self.client)
         self.ends.register(self.stdin, selectors.EVENT_WRITE, self._to_program)
 
@@ -289,4 +294,3 @@ class _Conversation:
         if self.last_input:
             os.close(stdin)
             self.stdin = None
-

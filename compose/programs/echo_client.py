@@ -1,0 +1,23 @@
+"""A client for the echo server: it sends one message and prints what comes back.
+
+    python3 echo_client.py [ADDRESS [PORT [SOURCE_PORT]]]
+
+Without SOURCE_PORT the kernel picks a port of this host's ephemeral range.
+"""
+
+import socket
+import sys
+
+HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 65432
+SOURCE_PORT = int(sys.argv[3]) if len(sys.argv) > 3 else 0  # 0 means: any free one
+
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+    s.bind(("", SOURCE_PORT))
+    s.connect((HOST, PORT))
+    # Both ends of the connection as this host sees them. Behind a NAT the server sees another source.
+    print("Connected from", s.getsockname(), "to", s.getpeername())
+    s.sendall(b"Hello, server")
+    data = s.recv(1024)
+
+print("Received", repr(data))

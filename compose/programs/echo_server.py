@@ -1,0 +1,30 @@
+"""An echo server: it sends back whatever a client sends, one client after the other.
+
+    python3 echo_server.py [ADDRESS [PORT]]
+
+It speaks TCP. With the default address 127.0.0.1 only programs on the same host can reach it; give the address
+of an interface, or 0.0.0.0 for every address of the host, to be reached by others.
+"""
+
+import socket
+import sys
+
+HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 65432
+
+with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # A server that is started again would otherwise have to wait until the connections that it closed
+    # have left TIME-WAIT.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, PORT))
+    listener.listen()
+    while True:
+        # accept() gives a *new* socket for this one client; the listening socket goes on listening.
+        connection, address = listener.accept()
+        with connection:
+            print("Connected by", address, flush=True)
+            while True:
+                data = connection.recv(1024)
+                if not data:  # the client has closed its side
+                    break
+                connection.sendall(data)

@@ -1,0 +1,389 @@
+"""The command line: parse, call, show, exit code. What a command does lives elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from click.exceptions import Abort, ClickException, Exit
+
+from lab.errors import LabError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lab.engine import Engine
+    from lab.live import Instance
+
+app = typer.Typer(
+    help="Labs of several hosts, for seeing how sockets, ports, NAT and names really work.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+LabName = Annotated[str, typer.Argument(metavar="LAB", help="A lab's name (see `lab list`) or a path to a lab file.")]
+HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the lab.")]
+InstanceName = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="The instance; needed if several run.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its keys are in docs/json.md.")]
+Command = Annotated[list[str], typer.Argument(metavar="CMD...", help="A command and its arguments, after `--`.")]
+PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+
+INTERRUPTED = 130
+
+
+# ------------------------------------------------------------------------------------------ printing
+
+
+def show(value: RenderableType) -> None:
+    """Print a table or text. Away from a terminal lines are as long as they need to be."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
+    console.print(value)
+
+
+def show_json(value: Any) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+class Progress:
+    """What is being done, on standard error: one line that changes on a terminal, else a line each."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        """Tell what comes next."""
+        if self._status is not None:
+            from rich.markup import escape
+
+            self._status.update(escape(text))
+        else:
+            sys.stderr.write(f"{text}\n")
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator[Engine]:
+    from lab.engine import Engine
+
+    with Engine.connect() as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def _instance(name: str | None) -> Iterator[Instance]:
+    from lab import live
+
+    with _engine() as engine, live.attach(engine, live.find(engine, name)) as instance:
+        yield instance
+
+
+# ---------------------------------------------------------------------------------------- before a lab
+
+
+@app.command("list")
+def list_labs(as_json: AsJson = False) -> None:
+    """Show the labs that there are."""
+    from lab import labfiles
+    from lab import show as view
+
+    rows = []
+    for name, path in labfiles.available():
+        try:
+            rows.append((name, labfiles.load(str(path)).title, ""))
+        except LabError as error:
+            rows.append((name, "", error.message.splitlines()[0]))
+    show_json(view.labs_json(rows)) if as_json else show(view.labs_table(rows))
+
+
+@app.command("plan")
+def plan_lab(
+    lab: LabName,
+    name: InstanceName = None,
+    commands: Annotated[bool, typer.Option("--commands", help="Print every ip, nft and sysctl line.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `lab up` will create, without an engine."""
+    from lab import images, labfiles
+    from lab import show as view
+    from lab.plan import plan
+
+    described = labfiles.load(lab)
+    planned = plan(described, instance=name or described.name, images=images.resolve())
+    if as_json:
+        show_json(view.plan_json(planned))
+    elif commands:
+        sys.stdout.write(view.plan_commands(planned) + "\n")
+    else:
+        show(view.plan_table(planned))
+
+
+@app.command("setup")
+def set_up() -> None:
+    """Make this machine ready: a Docker engine that answers, and the images."""
+    from lab import images, machine
+
+    with Progress() as progress:
+        machine.ensure_engine(say=progress.say)
+        with _engine() as engine:
+            images.ensure(engine, say=progress.say)
+
+
+# --------------------------------------------------------------------------------------- a lab's life
+
+
+@app.command("up")
+def up(lab: LabName, name: InstanceName = None) -> None:
+    """Start a lab. Returns when everything that its file declares was observed."""
+    from lab import images, labfiles, live
+    from lab import show as view
+
+    described = labfiles.load(lab)
+    instance_name = _checked_name(name or described.name)
+    with Progress() as progress, _engine() as engine:
+        refs = images.ensure(engine, say=progress.say)
+        with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
+            started = instance.wiring.started()
+            status = view.status_json(live.find(engine, instance_name), described, started)
+    show(view.status_table(status))
+
+
+def _checked_name(name: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
+        raise UsageError(f"expected a name of lower-case letters, digits, - and _ (at most 41), found {name!r}")
+    return name
+
+
+@app.command("down")
+def down(
+    name: InstanceName = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every instance, and what dead starts left.")] = False,
+) -> None:
+    """Stop a lab and remove all of it."""
+    from lab import live
+
+    with Progress() as progress, _engine() as engine:
+        if everything:
+            names = [one.name for one in live.running(engine)]
+        else:
+            names = [live.find(engine, name).name]
+        for one in names:
+            progress.say(f"removing {one}")
+            live.down(engine, one)
+    sys.stdout.write("".join(f"{one} is down\n" for one in names) or "nothing was running\n")
+
+
+@app.command("reset")
+def reset(
+    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST...]", help="Default: all hosts.")] = None,
+    name: InstanceName = None,
+) -> None:
+    """Make hosts as they were when the lab came up, and prove it."""
+    with _instance(name) as instance:
+        instance.reset(hosts or None)
+        which = ", ".join(hosts) if hosts else f"{len(instance.lab.hosts)} hosts"
+        sys.stdout.write(f"{instance.name}: {which} as at the start\n")
+
+
+@app.command("status")
+def status(name: InstanceName = None, as_json: AsJson = False) -> None:
+    """Show the running labs, their hosts and programs."""
+    from lab import live
+    from lab import show as view
+
+    with _engine() as engine:
+        found = live.running(engine) if name is None else (live.find(engine, name),)
+        states = []
+        for one in found:
+            try:
+                with live.attach(engine, one) as instance:
+                    states.append(view.status_json(one, instance.lab, instance.wiring.started()))
+            except LabError:
+                states.append(view.status_json(one, None, ()))
+    if as_json:
+        show_json(states)
+    elif not states:
+        sys.stdout.write("nothing runs; `lab up nat` starts a lab\n")
+    for state in [] if as_json else states:
+        show(view.status_table(state))
+        if state["state"] == "broken":
+            sys.stdout.write(f"{state['instance']} is broken: `lab down --name {state['instance']}` removes it\n")
+
+
+# -------------------------------------------------------------------------------------------- looking
+
+
+@app.command("sockets")
+def sockets(
+    host: Annotated[str | None, typer.Argument(metavar="[HOST]", help="Default: all hosts.")] = None,
+    name: InstanceName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the sockets of hosts, seen from outside."""
+    from lab import show as view
+
+    with _instance(name) as instance:
+        hosts = None if host is None else [instance.host(host).name]
+        views = instance.look(["owners"], hosts)
+    show_json(view.sockets_json(views)) if as_json else show(view.sockets_table(views))
+
+
+@app.command("nat")
+def nat(
+    gateway: Annotated[str | None, typer.Argument(metavar="[GATEWAY]", help="Default: all gateways.")] = None,
+    name: InstanceName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the translations: a connection's source inside and outside, its peer, state and time left."""
+    from lab import show as view
+
+    with _instance(name) as instance:
+        gateways = [host.name for host in instance.gateways()]
+        if gateway is not None and instance.host(gateway).name not in gateways:
+            raise UsageError(f"expected a gateway, found {gateway}", hint=f"gateways: {', '.join(gateways) or 'none'}")
+        views = instance.look(["conntrack"], [gateway] if gateway else gateways)
+        tables = {host: seen.translations for host, seen in views.items()}
+    show_json(view.nat_json(tables)) if as_json else show(view.nat_table(tables))
+
+
+@app.command("logs")
+def logs(
+    host: HostName,
+    program: Annotated[str | None, typer.Argument(metavar="[PROGRAM]", help="Default: all of the host's.")] = None,
+    name: InstanceName = None,
+) -> None:
+    """Show what a host's programs printed last."""
+    with _instance(name) as instance:
+        instance.host(host)
+        names = [one.program for one in instance.wiring.started() if one.host == host]
+        if program is not None and program not in names:
+            raise UsageError(
+                f"expected a program started on {host}, found {program!r}",
+                hint=f"there: {', '.join(names) or 'none'}",
+            )
+        wanted = names if program is None else [program]
+        for one in wanted:
+            output = instance.wiring.output(host, one)
+            if len(wanted) > 1:
+                sys.stdout.write(f"== {one}\n")
+            if output.dropped:
+                sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
+            sys.stdout.flush()
+            sys.stdout.buffer.write(output.text)
+            sys.stdout.buffer.flush()
+            if output.end:
+                sys.stderr.write(f"{one}: {output.end}\n")
+
+
+# ---------------------------------------------------------------------------------------- doing things
+
+
+@app.command("exec", context_settings=PASS_ON)
+def exec_command(host: HostName, command: Command, name: InstanceName = None) -> None:
+    """Run a command in a host, as its user student."""
+    with _instance(name) as instance:
+        raise Exit(_foreground(instance, host, tuple(command), cwd="/home/student"))
+
+
+@app.command("run", context_settings=PASS_ON)
+def run_file(
+    host: HostName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program: .py, .sh, or one that starts with #!.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[ARGS...]")] = None,
+    name: InstanceName = None,
+    background: Annotated[bool, typer.Option("--background", "-b", help="Leave it running; see `lab logs`.")] = False,
+) -> None:
+    """Put a program into a host and run it there, as its user student."""
+    from lab.deploy import command_for, read_program
+
+    content = read_program(file)
+    argv = (*command_for(file.name, content), *(arguments or ()))
+    with _instance(name) as instance:
+        cwd = instance.deploy(host, folder=file.stem, files={file.name: content})
+        if background:
+            instance.wiring.start(instance.host(host), program=file.stem, argv=argv, cwd=cwd)
+            return
+        raise Exit(_foreground(instance, host, argv, cwd=cwd))
+
+
+def _foreground(instance: Instance, host: str, argv: tuple[str, ...], *, cwd: str) -> int:
+    def write(stream: Any, data: bytes) -> None:
+        stream.buffer.write(data)
+        stream.flush()
+
+    ended = instance.wiring.run(
+        instance.host(host),
+        argv=argv,
+        cwd=cwd,
+        stdin=lambda: os.read(0, 65536),
+        stdout=lambda data: write(sys.stdout, data),
+        stderr=lambda data: write(sys.stderr, data),
+    )
+    return ended.status
+
+
+@app.command("shell")
+def shell(host: HostName, name: InstanceName = None) -> None:
+    """Open a shell in a host, as its user student."""
+    from lab import live
+    from lab.plan import HOME, environment
+
+    with _instance(name) as instance:
+        found = instance.host(host)
+        members = live.find(instance.engine, instance.name).hosts
+        container = next(member.id for member in members if member.host == host)
+        terminal = instance.engine.terminal(
+            container, ("/bin/bash",), user="1000:1000", environment=environment(found), cwd=HOME
+        )
+        raise Exit(terminal.converse())
+
+
+def main() -> None:
+    """Run the command line and exit; a user's mistake is a message, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except ClickException as error:
+        error.show()
+        code = UsageError.exit_code
+    except LabError as error:
+        sys.stderr.write(f"lab: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        code = error.exit_code
+    except (KeyboardInterrupt, Abort):
+        sys.stderr.write("interrupted\n")
+        code = INTERRUPTED
+    except Exit as error:
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output went away; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""The Docker engine, wrapped once: the only module that imports `docker`.
+
+What comes out is typed values of ours and errors of ours; what an engine is asked for is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import struct
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+from docker.types import LogConfig, Ulimit
+
+from lab.errors import EngineError, InstanceError
+from lab.plan import Container
+
+CONFLICT = 409
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A container that the engine has."""
+
+    id: str
+    name: str
+    state: str
+    created: int
+    labels: tuple[tuple[str, str], ...]
+
+    def label(self, key: str) -> str:
+        """A label's value, "" if it has none."""
+        return dict(self.labels).get(key, "")
+
+
+class ExecStream:
+    """The standard input and output of a process in a container, as one stream. Its standard error is dropped."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        # docker-py hands out a read-only file object over a unix socket, and the socket itself over TLS.
+        self._socket = getattr(raw, "_sock", raw)
+        self._frames = bytearray()
+
+    def send(self, data: bytes) -> None:
+        """Send all of it. Raises EngineError if the stream broke."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise EngineError(f"the connection into the instance broke: {error}") from error
+
+    def receive(self) -> bytes:
+        """Some bytes of standard output; b"" at the end."""
+        while True:
+            # Engine API, "Attach to a container": a header of 8 bytes, the first is the stream, the last four
+            # the length.
+            if len(self._frames) >= FRAME_HEADER:
+                length = struct.unpack(">I", self._frames[4:FRAME_HEADER])[0]
+                if len(self._frames) >= FRAME_HEADER + length:
+                    kind = self._frames[0]
+                    data = bytes(self._frames[FRAME_HEADER : FRAME_HEADER + length])
+                    del self._frames[: FRAME_HEADER + length]
+                    if kind == STDOUT and data:
+                        return data
+                    continue
+            try:
+                piece = self._socket.recv(1 << 16)
+            except OSError as error:
+                raise EngineError(f"the connection into the instance broke: {error}") from error
+            if not piece:
+                return b""
+            self._frames += piece
+
+    def close(self) -> None:
+        """Hang up; the process sees the end of its input."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+        with contextlib.suppress(OSError):
+            self._raw.close()
+
+
+FRAME_HEADER = 8
+STDOUT = 1
+
+
+class Terminal:
+    """An interactive process in a container, joined to this process' terminal."""
+
+    def __init__(self, api: docker.APIClient, exec_id: str, raw: Any) -> None:
+        self._api = api
+        self._id = exec_id
+        self._raw = raw
+        self._socket = getattr(raw, "_sock", raw)
+
+    def converse(self) -> int:
+        """Pass everything both ways until the process ends; its exit status."""
+        with _raw_terminal():
+            previous = signal.signal(signal.SIGWINCH, lambda *_: self._resize())
+            self._resize()
+            try:
+                self._pass_on()
+            finally:
+                signal.signal(signal.SIGWINCH, previous)
+                self._socket.close()
+        with _translated("asking how the shell ended"):
+            return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
+
+    def _pass_on(self) -> None:
+        ends = [self._socket, 0]
+        while True:
+            ready, _, _ = select.select(ends, [], [])
+            if self._socket in ready:
+                data = self._socket.recv(1 << 16)
+                if not data:
+                    return
+                os.write(1, data)
+            if 0 in ready:
+                data = os.read(0, 4096)
+                if data:
+                    self._socket.sendall(data)
+                else:
+                    self._socket.sendall(b"\x04")  # end of input, as a terminal types it
+                    ends.remove(0)
+
+    def _resize(self) -> None:
+        if not sys.stdout.isatty():
+            return
+        size = os.get_terminal_size()
+        with contextlib.suppress(docker.errors.APIError):
+            self._api.exec_resize(self._id, height=size.lines, width=size.columns)
+
+
+@contextlib.contextmanager
+def _raw_terminal() -> Iterator[None]:
+    """This process' terminal without echo and line editing: the other end does both."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(0)
+    try:
+        tty.setraw(0)
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """Failures of docker-py, of HTTP and of the socket become an EngineError that says what was being done."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise EngineError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(
+            f"{doing}: the Docker engine does not answer: {error}", hint="`docker info` shows whether it runs"
+        ) from error
+
+
+class Engine:
+    """A connection to a Docker engine."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._api.close()
+
+    @classmethod
+    def connect(cls) -> Engine:
+        return cls(docker.from_env(version="auto").api)
+
+    # ------------------------------------------------------------------------------------ containers
+
+    def create(self, container: Container) -> str:
+        """Create a container; its id.
+
+        What is not in `container` is the same for all: no network of Docker's, a read-only root, no
+        capability but those named, no new privileges, no swap, no core dumps, no log.
+        Raises InstanceError if the name is taken, EngineError otherwise.
+        """
+        with _translated(f"creating {container.name}"):
+            try:
+                made = self._api.create_container(
+                    image=container.image,
+                    name=container.name,
+                    hostname=container.hostname,
+                    labels=dict(container.labels),
+                    host_config=self._host_config(container),
+                )
+            except docker.errors.APIError as error:
+                if error.status_code == CONFLICT:
+                    raise InstanceError(
+                        f"expected the name {container.name} to be free, but a container has it",
+                    ) from error
+                raise
+        return str(made["Id"])
+
+    def _host_config(self, container: Container) -> dict[str, Any]:
+        limits = {"mem_limit": container.memory, "memswap_limit": container.memory} if container.memory else {}
+        if container.cpus:
+            limits["nano_cpus"] = int(container.cpus * 1_000_000_000)
+        machine = {"pid_mode": "host", "userns_mode": "host"} if container.sees_machine else {}
+        return self._api.create_host_config(
+            network_mode=container.network_mode,
+            read_only=True,
+            cap_drop=["ALL"],
+            cap_add=list(container.capabilities),
+            security_opt=["apparmor=unconfined"] if container.sees_machine else ["no-new-privileges"],
+            pids_limit=container.pids,
+            tmpfs=dict(container.tmpfs),
+            extra_hosts=dict(container.extra_hosts),
+            dns=list(container.dns),
+            dns_search=list(container.dns_search),
+            ipc_mode="private",
+            shm_size=1024 * 1024,
+            log_config=LogConfig(type="none"),
+            ulimits=[
+                Ulimit(name="nofile", soft=1024, hard=1024),
+                Ulimit(name="core", soft=0, hard=0),
+                Ulimit(name="fsize", soft=64 * 1024 * 1024, hard=64 * 1024 * 1024),
+            ],
+            **limits,
+            **machine,
+        )
+
+    def start(self, container: str) -> None:
+        """Start a created container."""
+        with _translated(f"starting container {container[:12]}"):
+            self._api.start(container)
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container; one that is gone already, or going, is fine."""
+        with _translated(f"removing container {container[:12]}"):
+            try:
+                self._api.remove_container(container, force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code not in (NOT_FOUND, CONFLICT):
+                    raise
+
+    def containers(self, labels: Mapping[str, str | None]) -> tuple[Found, ...]:
+        """Every container, running or not, that has all the labels (None: with any value)."""
+        wanted = [key if value is None else f"{key}={value}" for key, value in labels.items()]
+        with _translated("listing containers"):
+            rows = self._api.containers(all=True, filters={"label": wanted})
+        return tuple(
+            Found(
+                id=row["Id"],
+                name=row["Names"][0].lstrip("/") if row["Names"] else "",
+                state=row["State"],
+                created=row["Created"],
+                labels=tuple(sorted(row["Labels"].items())),
+            )
+            for row in rows
+        )
+
+    def stream(self, container: str, argv: tuple[str, ...]) -> ExecStream:
+        """A two-way stream to a new process in a container."""
+        with _translated(f"running {argv[0]} in container {container[:12]}"):
+            made = self._api.exec_create(container, list(argv), stdin=True, stdout=True, stderr=True)
+            raw = self._api.exec_start(made["Id"], socket=True)
+        return ExecStream(raw)
+
+    def terminal(
+        self, container: str, argv: tuple[str, ...], *, user: str, environment: Mapping[str, str], cwd: str
+    ) -> Terminal:
+        """An interactive process in a container, with a terminal of its own."""
+        with _translated(f"running {argv[0]} in container {container[:12]}"):
+            made = self._api.exec_create(
+                container,
+                list(argv),
+                stdin=True,
+                tty=True,
+                user=user,
+                environment=dict(environment),
+                workdir=cwd,
+            )
+            raw = self._api.exec_start(made["Id"], tty=True, socket=True)
+        return Terminal(self._api, made["Id"], raw)

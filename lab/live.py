@@ -1,0 +1,406 @@
+"""Running instances: found, brought up, looked at, reset, taken down.
+
+There are no state files: labels on the containers say what runs, and the lab's description travels in one of
+them. Everything here touches only containers that carry our labels and the instance's name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from lab.checks import Difference, differences, not_listening
+from lab.engine import Engine, Found
+from lab.errors import InstanceError, NotPristineError, NotUpError, UsageError
+from lab.model import Host, Lab, Program
+from lab.observe import FINGERPRINT_LOOKS, HostView, fingerprint, host_view
+from lab.plan import (
+    HOME,
+    LABEL_DESCRIPTION,
+    LABEL_HOST,
+    LABEL_INSTANCE,
+    LABEL_LAB,
+    LABEL_ROLE,
+    Plan,
+    describe,
+    plan,
+    undescribe,
+)
+from lab.scripts import sysctl_keys
+from lab.wiring import Wiring, fabric
+
+THREADS = 4
+"""Containers made or removed at once; the engine gains little from more."""
+READY_SECONDS = 15.0
+HELPER_SECONDS = 15.0
+PRISTINE_TRIES = 3
+SETTLE_SECONDS = 0.5
+TAIL_LINES = 12
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A container of an instance; `host` is "" for the wiring's helper."""
+
+    id: str
+    host: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """What the engine says of an instance, without looking into it."""
+
+    name: str
+    lab: str
+    created: int
+    helper: Member | None
+    hosts: tuple[Member, ...]
+    description: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether the helper and every host that is there run."""
+        members = [*self.hosts, *([self.helper] if self.helper else [])]
+        return self.helper is not None and all(member.state == "running" for member in members)
+
+
+def running(engine: Engine) -> tuple[Running, ...]:
+    """Every instance of which there is at least one container, by name."""
+    by_name: dict[str, list[Found]] = {}
+    for found in engine.containers({LABEL_INSTANCE: None}):
+        by_name.setdefault(found.label(LABEL_INSTANCE), []).append(found)
+    return tuple(_running(name, by_name[name]) for name in sorted(by_name))
+
+
+def _running(name: str, containers: list[Found]) -> Running:
+    members = {found.id: Member(id=found.id, host=found.label(LABEL_HOST), state=found.state) for found in containers}
+    helpers = [found for found in containers if found.label(LABEL_ROLE) != "host"]
+    return Running(
+        name=name,
+        lab=containers[0].label(LABEL_LAB),
+        created=min(found.created for found in containers),
+        helper=members[helpers[0].id] if helpers else None,
+        hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
+        description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
+    )
+
+
+def find(engine: Engine, name: str | None) -> Running:
+    """The instance of that name; without a name, the only one there is. Raises InstanceError."""
+    found = running(engine)
+    if name is not None:
+        for one in found:
+            if one.name == name:
+                return one
+        near = difflib.get_close_matches(name, [one.name for one in found], n=1)
+        hint = f"did you mean {near[0]}?" if near else _what_runs(found)
+        raise InstanceError(f"expected an instance named {name}, found none", hint=hint)
+    if not found:
+        raise InstanceError("expected a running lab, found none", hint="`lab up nat` starts one")
+    if len(found) > 1:
+        raise InstanceError(
+            f"expected one running lab, found {len(found)}: {', '.join(one.name for one in found)}",
+            hint="say which with --name",
+        )
+    return found[0]
+
+
+def _what_runs(found: tuple[Running, ...]) -> str:
+    names = ", ".join(one.name for one in found)
+    return f"running: {names}" if names else "nothing runs; `lab up nat` starts a lab"
+
+
+# --------------------------------------------------------------------------------------- up and down
+
+
+def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: Say) -> Instance:
+    """Bring a lab up. Returns when everything that it declares was observed.
+
+    Raises InstanceError if the name is taken, NotUpError if something declared did not appear; whatever was
+    made by then is removed, also on an interrupt.
+    """
+    planned = plan(lab, instance=name, images=images)
+    helper = fabric.helper(planned, images=images, description=describe(lab))
+    try:
+        helper_id = engine.create(helper)
+    except InstanceError as error:
+        raise InstanceError(
+            f"expected no instance named {name}, but one is there",
+            hint=f"`lab down --name {name}` removes it, `lab reset --name {name}` makes it as new, "
+            "and another --name starts a second one beside it",
+        ) from error
+    try:
+        return _bring_up(engine, planned, helper_id, say)
+    except BaseException:
+        say("removing what was made")
+        remove(engine, name)
+        raise
+
+
+def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instance:
+    say(f"creating {len(planned.hosts)} hosts")
+    ids: dict[str, str] = {}
+
+    def make(index: int) -> None:
+        container = planned.hosts[index]
+        ids[planned.lab.hosts[index].name] = made = engine.create(container)
+        engine.start(made)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        engine.start(helper_id)
+        jobs = [pool.submit(make, index) for index in range(len(planned.hosts))]
+        try:
+            wiring = _connect(engine, helper_id)
+            for job in jobs:
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    say("wiring")
+    instance = Instance(engine=engine, name=planned.instance, lab=planned.lab, wiring=wiring, helper=helper_id)
+    try:
+        wiring.find(ids)
+        wiring.wire(planned)
+        say("looking whether everything is there")
+        wiring.seal(instance.make_pristine(tuple(ids)))
+        instance.start_programs(tuple(ids))
+    except BaseException:
+        instance.close()
+        raise
+    return instance
+
+
+def _connect(engine: Engine, helper_id: str) -> Wiring:
+    """A connection to the helper's agent, as soon as it answers."""
+    deadline = time.monotonic() + HELPER_SECONDS
+    while True:
+        wiring = fabric.Fabric(engine.stream(helper_id, fabric.RELAY))
+        try:
+            wiring.started()
+            return wiring
+        except InstanceError:
+            wiring.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def remove(engine: Engine, name: str) -> int:
+    """Remove every container of an instance, the helper last because its name is the lock; how many.
+
+    An engine may still be carrying out a request of a process that was killed. So if the instance was not whole,
+    it is looked again until nothing has appeared for a while.
+    """
+    removed = 0
+    quiet_since: float | None = None
+    while True:
+        found = engine.containers({LABEL_INSTANCE: name})
+        if found:
+            quiet_since = None
+            whole = removed == 0 and _running(name, list(found)).whole
+            hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(engine.remove, hosts))
+            for one in found:
+                if one.id not in hosts:
+                    engine.remove(one.id)
+            removed += len(found)
+            if whole and not engine.containers({LABEL_INSTANCE: name}):
+                return removed
+            continue
+        if quiet_since is None:
+            quiet_since = time.monotonic()
+        if time.monotonic() - quiet_since > SETTLE_SECONDS:
+            return removed
+        time.sleep(0.05)
+
+
+# ------------------------------------------------------------------------------------ one instance
+
+
+def attach(engine: Engine, found: Running) -> Instance:
+    """A running instance, connected. Raises InstanceError if it is broken."""
+    if found.helper is None or found.helper.state != "running" or not found.description:
+        raise InstanceError(
+            f"expected {found.name} to have its helper container running, "
+            f"observed {'none' if found.helper is None else found.helper.state}",
+            hint=f"`lab down --name {found.name}` removes what is left; then `lab up` it again",
+        )
+    return Instance(
+        engine=engine,
+        name=found.name,
+        lab=undescribe(found.description),
+        wiring=_connect(engine, found.helper.id),
+        helper=found.helper.id,
+    )
+
+
+class Instance:
+    """A running lab and the connection to it."""
+
+    def __init__(self, *, engine: Engine, name: str, lab: Lab, wiring: Wiring, helper: str) -> None:
+        self.engine = engine
+        self.name = name
+        self.lab = lab
+        self.wiring = wiring
+        self.helper = helper
+
+    def __enter__(self) -> Instance:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; the lab goes on."""
+        self.wiring.close()
+
+    def host(self, name: str) -> Host:
+        """A host of the lab. Raises UsageError naming those there are."""
+        try:
+            return self.lab.host(name)
+        except KeyError:
+            names = [host.name for host in self.lab.hosts]
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"hosts: {', '.join(names)}"
+            raise UsageError(f"expected a host of {self.name}, found {name!r}", hint=hint) from None
+
+    # ---------------------------------------------------------------------------------- looking
+
+    def look(self, what: Iterable[str], hosts: Iterable[str] | None = None) -> dict[str, HostView]:
+        """Typed views of hosts (None: all); a part not named in `what` is empty. See observe.host_view."""
+        seen = self.wiring.look(what, hosts=hosts)
+        return {name: host_view(texts) for name, texts in seen.items()}
+
+    def gateways(self) -> tuple[Host, ...]:
+        """The hosts that translate."""
+        return tuple(host for host in self.lab.hosts if host.nat is not None)
+
+    def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
+        """Every host's state as lines; equal lines, equal state."""
+        return {name: fingerprint(texts) for name, texts in self._texts(hosts).items()}
+
+    def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
+        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(self.lab, host))
+        return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
+
+    # --------------------------------------------------------------------------------- programs
+
+    def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes]) -> str:
+        """Put files into ~/<folder> of a host; that folder's path in the host."""
+        self.wiring.deploy(self.host(host).name, folder=folder, files=files)
+        return str(PurePosixPath(HOME, folder))
+
+    def make_pristine(self, hosts: tuple[str, ...]) -> dict[str, list[str]]:
+        """Put declared files in place and look: the fingerprints, if all is as declared. Raises NotUpError."""
+        for host in self.lab.hosts:
+            for program in host.programs:
+                if host.name in hosts:
+                    self.deploy(host.name, folder=program.name, files={f.name: f.content for f in program.files})
+        texts = self._texts(hosts)
+        lab = self.lab if len(hosts) == len(self.lab.hosts) else _part(self.lab, hosts)
+        wrong = differences(lab, {name: host_view(text) for name, text in texts.items()})
+        if wrong:
+            raise NotUpError("\n".join(map(str, wrong)))
+        return {name: list(fingerprint(text)) for name, text in texts.items()}
+
+    def start_programs(self, hosts: tuple[str, ...]) -> None:
+        """Start the declared programs of hosts and wait until each listens where it says. Raises NotUpError."""
+        waiting: list[tuple[Host, Program]] = []
+        for host in self.lab.hosts:
+            for program in host.programs:
+                if host.name not in hosts or not program.run:
+                    continue
+                self.wiring.start(host, program=program.name, argv=program.run, cwd=f"{HOME}/{program.name}")
+                if program.ready:
+                    waiting.append((host, program))
+        deadline = time.monotonic() + READY_SECONDS
+        while waiting:
+            views = self.look(["sockets"], {host.name for host, _ in waiting})
+            missing = [
+                d for host in {h.name: h for h, _ in waiting}.values() for d in not_listening(host, views[host.name])
+            ]
+            if not missing:
+                return
+            ended = {(one.host, one.program): one.end for one in self.wiring.started() if one.end}
+            if time.monotonic() > deadline or any((host.name, program.name) in ended for host, program in waiting):
+                raise NotUpError("\n".join(self._why(missing, waiting, ended)))
+            time.sleep(0.005)
+
+    def _why(
+        self,
+        missing: list[Difference],
+        waiting: list[tuple[Host, Program]],
+        ended: Mapping[tuple[str, str], str],
+    ) -> list[str]:
+        lines = [str(difference) for difference in missing]
+        for host, program in waiting:
+            if not any(one.host == host.name and one.subject == f"program {program.name}" for one in missing):
+                continue
+            end = ended.get((host.name, program.name), f"still runs after {READY_SECONDS:.0f} s")
+            printed = self.wiring.output(host.name, program.name).text.decode(errors="replace").splitlines()
+            tail = [f"  | {line}" for line in printed[-TAIL_LINES:]] or ["  | (it printed nothing)"]
+            lines += [f"{host.name}: program {program.name}: {end}; the end of its output:", *tail]
+        return lines
+
+    # ------------------------------------------------------------------------------------ reset
+
+    def reset(self, hosts: Iterable[str] | None = None) -> None:
+        """Make hosts (None: all) as they were at up, and prove it. Raises NotPristineError, NotUpError."""
+        names = tuple(self.host(name).name for name in hosts) if hosts else tuple(h.name for h in self.lab.hosts)
+        sealed = self.wiring.sealed()
+        if sealed is None:
+            raise InstanceError(
+                f"expected {self.name} to have come up, but its start never ended",
+                hint=f"`lab down --name {self.name}`, then `lab up` it again",
+            )
+        whole = len(names) == len(self.lab.hosts)
+        for attempt in range(PRISTINE_TRIES):
+            self.wiring.clean(self.lab, names)
+            try:
+                wrong = _deviations(sealed, self.make_pristine(names), with_conntrack=whole)
+            except NotUpError as error:
+                wrong = error.message.splitlines()
+            if not wrong:
+                break
+            if attempt == PRISTINE_TRIES - 1:
+                raise NotPristineError(
+                    "the reset cannot be proven:\n" + "\n".join(wrong),
+                    hint=f"`lab down --name {self.name}`, then `lab up` it again",
+                )
+        self.start_programs(names)
+
+
+def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *, with_conntrack: bool) -> list[str]:
+    """What differs from the fingerprints taken at up. A gateway's table is the others' too: see `with_conntrack`."""
+    wrong = []
+    for host, lines in now.items():
+        before, after = set(sealed[host]), set(lines)
+        wrong += [f"{host}: expected {line}, not observed" for line in sorted(before - after)]
+        wrong += [f"{host}: observed {line}, not expected" for line in sorted(after - before)]
+    return [line for line in wrong if with_conntrack or " conntrack " not in line]
+
+
+def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:
+    return Lab(
+        name=lab.name,
+        title=lab.title,
+        networks=lab.networks,
+        hosts=tuple(host for host in lab.hosts if host.name in hosts),
+    )
+
+
+def down(engine: Engine, name: str) -> int:
+    """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
+    removed = remove(engine, name)
+    if not removed:
+        raise InstanceError(f"expected an instance named {name}, found none", hint=_what_runs(running(engine)))
+    return removed

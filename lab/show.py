@@ -1,0 +1,276 @@
+"""Values -> what a person or a script sees: rich tables, and plain dictionaries for `--json`.
+
+Pure: nothing is printed here. The keys of the dictionaries are documented in docs/json.md and stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from lab.live import Running
+from lab.model import Host, Lab
+from lab.observe import HostView, Socket, Translation
+from lab.plan import Plan
+from lab.scripts import before, steps
+from lab.wiring import Started
+from lab.wiring.fabric import links
+
+Json = dict[str, Any]
+
+
+def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
+    table = Table(title=escape(title) if title else None, title_justify="left", header_style="bold", box=None)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def _row(table: Table, *cells: object) -> None:
+    # What comes out of a lab is never taken for markup or for a terminal's control codes.
+    table.add_row(*(escape(printable(str(cell))) for cell in cells))
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a name in a lab must not be able to drive a terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)
+
+
+# ---------------------------------------------------------------------------------------------- labs
+
+
+def labs_json(labs: Iterable[tuple[str, str, str]]) -> list[Json]:
+    """Of (name, title, problem)."""
+    return [{"lab": name, "title": title, "problem": problem} for name, title, problem in labs]
+
+
+def labs_table(labs: Iterable[tuple[str, str, str]]) -> Table:
+    """The labs that there are."""
+    table = _table("", "LAB", "WHAT IT SHOWS")
+    for name, title, problem in labs:
+        _row(table, name, problem or title)
+    return table
+
+
+# ---------------------------------------------------------------------------------------------- plan
+
+
+def plan_json(plan: Plan) -> Json:
+    """What will be created, and what will be carried out."""
+    return {
+        "instance": plan.instance,
+        "lab": plan.lab.name,
+        "containers": [
+            {
+                "name": container.name,
+                "host": host.name,
+                "image": container.image,
+                "capabilities": list(container.capabilities),
+                "memory_bytes": container.memory,
+                "pids": container.pids,
+                "before": before(host).sysctls(),
+                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(plan.lab, host)],
+                "programs": [
+                    {
+                        "name": program.name,
+                        "files": [file.name for file in program.files],
+                        "run": list(program.run),
+                        "ready": [str(endpoint) for endpoint in program.ready],
+                    }
+                    for program in host.programs
+                ],
+            }
+            for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
+        ],
+        "links": list(links(plan.lab)),
+    }
+
+
+def plan_table(plan: Plan) -> Table:
+    """One row per host: where it is attached and what runs on it."""
+    table = _table(plan.lab.title, "HOST", "IMAGE", "ADDRESSES", "GATEWAY", "NAT", "PROGRAMS")
+    for container, host in zip(plan.hosts, plan.lab.hosts, strict=True):
+        _row(
+            table,
+            host.name,
+            container.image,
+            _attachments(host),
+            _words(host.gateways),
+            _nat(host),
+            _programs(host),
+        )
+    return table
+
+
+def plan_commands(plan: Plan) -> str:
+    """The very lines that are carried out, host by host."""
+    parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
+    for host in plan.lab.hosts:
+        parts += ["", f"# in {host.name}"]
+        for step in (before(host), *steps(plan.lab, host)):
+            parts += (
+                ["nft -f - <<END", *step.lines, "END"]
+                if step.kind == "nft"
+                else [f"{step.kind} {line}" for line in step.lines]
+            )
+    return "\n".join(parts)
+
+
+def _attachments(host: Host) -> str:
+    return "\n".join(
+        f"{interface.name} {address} on {interface.network}"
+        for interface in host.interfaces
+        for address in interface.addresses
+    )
+
+
+def _nat(host: Host) -> str:
+    if host.nat is None:
+        return ""
+    ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
+    forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
+    return "\n".join([f"to {host.nat.outside}, ports {ports}", *forwards])
+
+
+def _programs(host: Host) -> str:
+    return "\n".join(
+        f"{program.name}: {_words(program.ready) or 'runs' if program.run else 'deployed'}" for program in host.programs
+    )
+
+
+def _words(items: Iterable[object]) -> str:
+    return ", ".join(str(item) for item in items)
+
+
+# -------------------------------------------------------------------------------------------- status
+
+
+def status_json(found: Running, lab: Lab | None, started: Iterable[Started]) -> Json:
+    """An instance; `lab` is None if it is broken and its description cannot be had."""
+    return {
+        "instance": found.name,
+        "lab": found.lab,
+        "state": "up" if found.whole and lab is not None else "broken",
+        "created": found.created,
+        "hosts": [
+            {
+                "host": member.host,
+                "state": member.state,
+                "addresses": _addresses(lab, member.host),
+                "programs": [
+                    {"program": one.program, "pid": one.pid, "ended": one.end}
+                    for one in started
+                    if one.host == member.host
+                ],
+            }
+            for member in found.hosts
+        ],
+    }
+
+
+def _addresses(lab: Lab | None, name: str) -> list[str]:
+    if lab is None:
+        return []
+    return [str(address) for interface in lab.host(name).interfaces for address in interface.addresses]
+
+
+def status_table(status: Json) -> Table:
+    """One instance, from what status_json says of it."""
+    title = f"{status['instance']}: lab {status['lab']}, {status['state']}"
+    table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
+    for host in status["hosts"]:
+        programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]
+        _row(table, host["host"], host["state"], "\n".join(host["addresses"]), "\n".join(programs))
+    return table
+
+
+# ------------------------------------------------------------------------------------------- sockets
+
+
+def sockets_json(views: Mapping[str, HostView]) -> list[Json]:
+    """Every socket of every host."""
+    return [
+        {
+            "host": host,
+            "protocol": str(socket.kind),
+            "state": socket.state,
+            "local_address": _address(socket.local.address),
+            "local_port": socket.local.port,
+            "remote_address": _address(socket.remote.address),
+            "remote_port": socket.remote.port,
+            "uid": socket.uid,
+            "v6only": socket.v6only,
+            "processes": [{"name": one.name, "pid": one.pid} for one in socket.processes],
+        }
+        for host, view in views.items()
+        for socket in view.sockets
+    ]
+
+
+def _address(address: object) -> str | None:
+    return None if address is None else str(address)
+
+
+def sockets_table(views: Mapping[str, HostView]) -> Table:
+    """Every socket of every host."""
+    table = _table("", "HOST", "PROTOCOL", "STATE", "LOCAL", "REMOTE", "PROGRAM")
+    for host, view in views.items():
+        for socket in view.sockets:
+            _row(table, host, socket.kind, socket.state, socket.local, _remote(socket), _holders(socket))
+    return table
+
+
+def _remote(socket: Socket) -> str:
+    return "" if socket.listens else str(socket.remote)
+
+
+def _holders(socket: Socket) -> str:
+    return _words(dict.fromkeys(process.name for process in socket.processes))
+
+
+# ----------------------------------------------------------------------------------------------- nat
+
+
+def nat_json(tables: Mapping[str, tuple[Translation, ...]]) -> list[Json]:
+    """Every entry of every gateway."""
+    return [
+        {
+            "gateway": gateway,
+            "protocol": entry.protocol,
+            "inside_address": str(entry.inside[0]),
+            "inside_port": entry.inside[1],
+            "outside_address": str(entry.outside[0]),
+            "outside_port": entry.outside[1],
+            "peer_address": str(entry.peer[0]),
+            "peer_port": entry.peer[1],
+            "state": entry.state,
+            "seconds_left": entry.seconds_left,
+            "source_translated": entry.source_is_translated,
+            "destination_translated": entry.destination_is_translated,
+        }
+        for gateway, entries in tables.items()
+        for entry in entries
+    ]
+
+
+def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
+    """Every entry of every gateway: how a connection's source looks inside and outside."""
+    table = _table(
+        "",
+        "GATEWAY",
+        "PROTOCOL",
+        "INSIDE",
+        "OUTSIDE",
+        "PEER",
+        "STATE",
+        "SECONDS LEFT",
+        numbers=["SECONDS LEFT"],
+    )
+    for gateway, entries in tables.items():
+        for entry in entries:
+            ends = (f"{address}:{port}" for address, port in (entry.inside, entry.outside, entry.peer))
+            _row(table, gateway, entry.protocol, *ends, entry.state, entry.seconds_left)
+    return table

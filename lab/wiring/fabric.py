@@ -1,0 +1,264 @@
+"""The fabric: one trusted helper container holds all of an instance's segments and looks into its hosts.
+
+Two parts: pure text (`helper`, `links`), and `Fabric`, a client of the helper's agent (images/fabric/agent).
+The helper has no network of its own and sees the machine's processes, so that it can enter the hosts' network
+namespaces; the machine has no device on any segment, so nothing of it can be reached from a lab.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from lab.errors import InstanceError, LabError
+from lab.model import Host, Lab
+from lab.plan import LABEL_DESCRIPTION, LABEL_WIRING, Container, Plan, container_name, environment, labels
+from lab.scripts import Step, before, steps
+from lab.wiring import CommandResult, Ended, Output, Started
+
+NAME = "fabric"
+IMAGE = "socketlab/fabric"
+RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock")
+"""Runs in the helper and joins our stream to the agent's socket."""
+
+CAPABILITIES = (
+    "NET_ADMIN",  # links, addresses, rules
+    "SYS_ADMIN",  # setns(2)
+    "SYS_PTRACE",  # the way to another process' namespaces leads through /proc
+    "DAC_READ_SEARCH",  # ss -p
+    "DAC_OVERRIDE",  # emptying what a program left without permissions
+    "CHOWN",
+    "FOWNER",
+    "KILL",
+)
+
+
+def helper(plan: Plan, *, images: Mapping[str, str], description: str) -> Container:
+    """The helper container. It carries the lab's description, and its name is the instance's lock."""
+    return Container(
+        name=container_name(plan.instance),
+        image=images.get(IMAGE, IMAGE),
+        labels=(
+            *labels(plan.lab, plan.instance, "fabric"),
+            (LABEL_WIRING, NAME),
+            (LABEL_DESCRIPTION, description),
+        ),
+        hostname="fabric",
+        capabilities=CAPABILITIES,
+        tmpfs=(("/run", "rw,nosuid,nodev,noexec,size=1m,mode=700"),),
+        dns=("127.0.0.1",),
+        dns_search=(".",),
+        sees_machine=True,
+    )
+
+
+def links(lab: Lab) -> tuple[str, ...]:
+    """Lines for ip(8) that make a bridge per network and a veth pair per interface.
+
+    `{pid:NAME}` stands for the process whose network namespace gets the far end. Hardware addresses are
+    locally administered (IEEE 802c) and count hosts and interfaces, so that captures of two runs compare.
+    """
+    bridges = {network.name: f"n{index}" for index, network in enumerate(lab.networks)}
+    lines = []
+    for network, bridge in bridges.items():
+        # Short names may read as keywords of ip(8), hence `dev` everywhere; the alias tells a reader.
+        lines += [
+            f"link add dev {bridge} type bridge mcast_snooping 0",
+            f"link set dev {bridge} alias {network} up",
+        ]
+    for number, host in enumerate(lab.hosts):
+        for index, interface in enumerate(host.interfaces):
+            lines.append(
+                f"link add dev h{number}i{index} master {bridges[interface.network]} up type veth "
+                f"peer name {interface.name} address {mac(number, index)} netns {{pid:{host.name}}}"
+            )
+    return tuple(lines)
+
+
+def mac(host: int, interface: int) -> str:
+    """The hardware address of the host-th host's interface-th interface, both from 0."""
+    return f"02:00:00:{(host + 1) >> 8:02x}:{(host + 1) & 0xFF:02x}:{interface:02x}"
+
+
+class Stream(Protocol):
+    """A two-way byte stream to the agent."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it. Raises EngineError if the stream broke."""
+
+    def receive(self) -> bytes:
+        """Some bytes; b"" at the end."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+class AgentError(LabError):
+    """The agent could not do what it was asked; its own words."""
+
+
+class Fabric:
+    """A connection to one instance's agent. One request at a time; satisfies `lab.wiring.Wiring`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------------------ the conversation
+
+    def _ask(self, op: str, **values: object) -> Any:
+        with self._lock:
+            self._say({"op": op, **values})
+            return self._result(self._hear())
+
+    def _say(self, value: object) -> None:
+        self._stream.send(json.dumps(value).encode() + b"\n")
+
+    def _hear(self) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
+            data = self._stream.receive()
+            if not data:
+                raise InstanceError(
+                    "expected an answer of the instance's helper container, but the connection ended",
+                    hint="`lab down` removes what is left of the instance",
+                )
+            self._buffer += data
+        line, _, rest = self._buffer.partition(b"\n")
+        self._buffer = bytearray(rest)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    @staticmethod
+    def _result(answer: dict[str, Any]) -> Any:
+        if "error" in answer:
+            raise AgentError(answer["error"])
+        return answer["ok"]
+
+    def close(self) -> None:
+        """See Wiring."""
+        self._stream.close()
+
+    # ---------------------------------------------------------------------------------- the network
+
+    def find(self, containers: Mapping[str, str]) -> None:
+        """See Wiring."""
+        self._ask("find", containers=dict(containers))
+
+    def wire(self, plan: Plan) -> None:
+        """See Wiring."""
+        lab = plan.lab
+        self._ask(
+            "wire",
+            before={host.name: before(host).sysctls() for host in lab.hosts},
+            links="".join(f"{line}\n" for line in links(lab)),
+            hosts={host.name: [_step(step) for step in steps(lab, host)] for host in lab.hosts},
+        )
+
+    def look(
+        self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
+    ) -> dict[str, dict[str, Any]]:
+        """See Wiring."""
+        names = None if hosts is None else list(hosts)
+        seen: dict[str, dict[str, Any]] = self._ask("look", what=list(what), hosts=names, sysctls=list(sysctls))
+        return seen
+
+    def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
+        """See Wiring."""
+        names = list(hosts)
+        gateways = [name for name in names if lab.host(name).nat is not None]
+        self._ask("clean", hosts=names, gateways=gateways)
+
+    def command(self, host: str, argv: tuple[str, ...], *, seconds: float, stdin: bytes = b"") -> CommandResult:
+        """See Wiring."""
+        done = self._ask("command", host=host, argv=argv, seconds=seconds, input=base64.b64encode(stdin).decode())
+        return CommandResult(
+            status=done["status"],
+            stdout=base64.b64decode(done["stdout"]),
+            stderr=base64.b64decode(done["stderr"]),
+        )
+
+    # ------------------------------------------------------------------------------------- programs
+
+    def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes]) -> None:
+        """See Wiring."""
+        content = [[name, base64.b64encode(data).decode(), _mode(data)] for name, data in files.items()]
+        self._ask("deploy", host=host, folder=folder, files=content)
+
+    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
+        """See Wiring."""
+        self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
+
+    def run(
+        self,
+        host: Host,
+        *,
+        argv: tuple[str, ...],
+        cwd: str,
+        stdin: Callable[[], bytes | None] | None = None,
+        stdout: Callable[[bytes], None],
+        stderr: Callable[[bytes], None],
+        seconds: float | None = None,
+        limit: int | None = None,
+    ) -> Ended:
+        """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
+        sinks = {"stdout": stdout, "stderr": stderr}
+        with self._lock:
+            self._say(
+                {
+                    "op": "run",
+                    "host": host.name,
+                    "argv": argv,
+                    "environment": environment(host),
+                    "cwd": cwd,
+                    "seconds": seconds,
+                    "limit": limit,
+                }
+            )
+            if stdin is None:
+                self._say({"stdin": ""})
+            else:
+                # Whether more input will come is known only by waiting for it, so a thread of its own waits.
+                threading.Thread(target=self._feed, args=(stdin,), daemon=True).start()
+            while True:
+                answer = self._hear()
+                for name in sinks.keys() & answer.keys():
+                    sinks[name](base64.b64decode(answer[name]))
+                if answer.keys() & {"ok", "error"}:
+                    done = self._result(answer)
+                    return Ended(status=done["status"], reason=done["reason"])
+
+    def _feed(self, stdin: Callable[[], bytes | None]) -> None:
+        while True:
+            piece = stdin()
+            self._say({"stdin": base64.b64encode(piece or b"").decode()})
+            if not piece:
+                return
+
+    def started(self) -> tuple[Started, ...]:
+        """See Wiring."""
+        return tuple(Started(**item) for item in self._ask("programs"))
+
+    def output(self, host: str, program: str) -> Output:
+        """See Wiring."""
+        found = self._ask("output", host=host, program=program)
+        return Output(text=base64.b64decode(found["output"]), dropped=found["dropped"], end=found["end"])
+
+    def seal(self, value: object) -> None:
+        """See Wiring."""
+        self._ask("seal", value=value)
+
+    def sealed(self) -> Any:
+        """See Wiring."""
+        return self._ask("sealed")
+
+
+def _step(step: Step) -> tuple[str, str | dict[str, str]]:
+    return (step.kind, step.sysctls() if step.kind == "sysctl" else step.text)
+
+
+def _mode(content: bytes) -> int:
+    return 0o755 if content.startswith((b"#!", b"\x7fELF")) else 0o644
