@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
+from typer import Abort, Exit
 
 from lab.errors import LabError, UsageError
 
@@ -367,8 +367,10 @@ def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     try:
         code = app(standalone_mode=False)
-    except ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        sys.stderr.write(
+            f"lab: {error.format_message()}\nhint: `lab --help` and `lab COMMAND --help` say what there is\n"
+        )
         code = UsageError.exit_code
     except LabError as error:
         sys.stderr.write(f"lab: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))

@@ -5,16 +5,22 @@ What comes out is typed values of ours and errors of ours; what an engine is ask
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import io
 import os
+import queue
 import select
 import signal
 import struct
 import sys
+import tarfile
 import termios
+import threading
 import tty
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -22,7 +28,7 @@ import docker.errors
 import requests
 from docker.types import LogConfig, Ulimit
 
-from lab.errors import EngineError, InstanceError
+from lab.errors import EngineError, ImageError, InstanceError
 from lab.plan import Container
 
 CONFLICT = 409
@@ -42,6 +48,27 @@ class Found:
     def label(self, key: str) -> str:
         """A label's value, "" if it has none."""
         return dict(self.labels).get(key, "")
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "Permission denied" in text:
+        return "this user may not use its socket; root and members of the group docker may"
+    if "No such file" in text or "Connection refused" in text:
+        return "nothing answers there"
+    return f"connecting failed: {text}"
+
+
+def _tar(files: Mapping[str, tuple[int, bytes]]) -> io.BytesIO:
+    """A build context. Times are zero, so that equal contents are equal to the builder's cache."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for path, (mode, content) in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(content), mode
+            tar.addfile(member, io.BytesIO(content))
+    made.seek(0)
+    return made
 
 
 class ExecStream:
@@ -168,6 +195,21 @@ def _translated(doing: str) -> Iterator[None]:
         ) from error
 
 
+def endpoint() -> str:
+    """Where the engine is looked for: DOCKER_HOST, else the current docker context, else "" for the usual socket."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    try:
+        context = docker.ContextAPI.get_current_context()
+    except (docker.errors.DockerException, OSError, ValueError) as error:
+        raise EngineError(
+            f"expected a docker context that can be read, found: {error}", hint="`docker context ls` shows them"
+        ) from error
+    if context is None or context.Name == "default":
+        return ""
+    return str(context.Host)
+
+
 class Engine:
     """A connection to a Docker engine."""
 
@@ -181,8 +223,103 @@ class Engine:
         self._api.close()
 
     @classmethod
-    def connect(cls) -> Engine:
-        return cls(docker.from_env(version="auto").api)
+    def connect(cls, *, seconds: int = 60, at: str = "") -> Engine:
+        """Connect to the engine at `at`, else at `endpoint()`. Raises EngineError if it does not answer."""
+        where = at or endpoint()
+        try:
+            if os.environ.get("DOCKER_HOST") or not where:
+                api = docker.from_env(version="auto", timeout=seconds).api
+            else:
+                context = docker.ContextAPI.get_current_context()
+                tls = context.TLSConfig if context is not None and context.Host == where else None
+                api = docker.APIClient(base_url=where, version="auto", timeout=seconds, tls=tls or False)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(
+                f"expected a Docker engine at {where or 'unix:///var/run/docker.sock'}, but {_reason(error)}",
+                hint="`lab setup` makes this machine ready; `docker info` shows what the engine says",
+            ) from error
+        return cls(api)
+
+    # ---------------------------------------------------------------------------------------- images
+
+    def image_tags(self, label: str) -> frozenset[str]:
+        """The tags of every image that has the label."""
+        with _translated("listing images"):
+            rows = self._api.images(filters={"label": label})
+        return frozenset(tag for row in rows for tag in row["RepoTags"] or ())
+
+    def has_image(self, reference: str) -> bool:
+        """Whether the engine has an image of that name."""
+        with _translated(f"looking for the image {reference}"):
+            return bool(self._api.images(name=reference, quiet=True))
+
+    def tag(self, reference: str, repository: str, tag: str) -> None:
+        """Give an image a further name."""
+        with _translated(f"tagging {reference}"):
+            self._api.tag(reference, repository, tag, force=True)
+
+    def pull(self, reference: str, *, seconds: float) -> bool:
+        """Pull an image; False if no registry has begun to answer within `seconds`, or it does not have it."""
+        repository, _, tag = reference.partition(":")
+        began: queue.Queue[bool] = queue.Queue()
+        ended: queue.Queue[bool] = queue.Queue()
+
+        def follow() -> None:
+            try:
+                for line in self._api.pull(repository, tag=tag, stream=True, decode=True):
+                    if "error" in line:
+                        break
+                    began.put(True)
+                else:
+                    ended.put(True)
+                    return
+            except (docker.errors.DockerException, requests.RequestException, OSError):
+                pass  # whatever the reason, the caller goes another way
+            began.put(False)
+            ended.put(False)
+
+        threading.Thread(target=follow, daemon=True).start()
+        try:
+            return began.get(timeout=seconds) and ended.get()
+        except queue.Empty:
+            return False
+
+    def import_image(self, tar: Path, reference: str) -> None:
+        """Make an image of a root file system in a tar file."""
+        repository, _, tag = reference.partition(":")
+        with _translated(f"importing {reference}"):
+            said = self._api.import_image(str(tar), repository=repository, tag=tag)
+        if '"error"' in str(said):
+            raise ImageError(f"importing {reference}: {said}")
+
+    def build(
+        self,
+        files: Mapping[str, tuple[int, bytes]],
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> None:
+        """Build an image from a folder, given as path -> (mode, content). Raises ImageError with what was printed."""
+        printed: collections.deque[str] = collections.deque(maxlen=20)
+        with _translated(f"building {tag}"):
+            for line in self._api.build(
+                fileobj=_tar(files),
+                custom_context=True,
+                tag=tag,
+                labels=dict(labels),
+                buildargs=dict(arguments),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            ):
+                printed.extend(str(line.get("stream") or line.get("error") or "").splitlines())
+                if "error" in line:
+                    tail = "\n".join(f"  | {text}" for text in printed if text.strip())
+                    raise ImageError(
+                        f"the image {tag} could not be built; the end of what was printed:\n{tail}",
+                        hint="Debian's packages must be reachable from the engine's containers",
+                    )
 
     # ------------------------------------------------------------------------------------ containers
 
@@ -211,10 +348,6 @@ class Engine:
         return str(made["Id"])
 
     def _host_config(self, container: Container) -> dict[str, Any]:
-        limits = {"mem_limit": container.memory, "memswap_limit": container.memory} if container.memory else {}
-        if container.cpus:
-            limits["nano_cpus"] = int(container.cpus * 1_000_000_000)
-        machine = {"pid_mode": "host", "userns_mode": "host"} if container.sees_machine else {}
         return self._api.create_host_config(
             network_mode=container.network_mode,
             read_only=True,
@@ -234,8 +367,11 @@ class Engine:
                 Ulimit(name="core", soft=0, hard=0),
                 Ulimit(name="fsize", soft=64 * 1024 * 1024, hard=64 * 1024 * 1024),
             ],
-            **limits,
-            **machine,
+            mem_limit=container.memory,
+            memswap_limit=container.memory,
+            nano_cpus=int(container.cpus * 1_000_000_000) or None,
+            pid_mode="host" if container.sees_machine else None,
+            userns_mode="host" if container.sees_machine else None,
         )
 
     def start(self, container: str) -> None:

@@ -32,7 +32,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.scripts import sysctl_keys
-from lab.wiring import Wiring, fabric
+from lab.wiring import Ended, Wiring, fabric
 
 THREADS = 4
 """Containers made or removed at once; the engine gains little from more."""
@@ -43,6 +43,15 @@ SETTLE_SECONDS = 0.5
 TAIL_LINES = 12
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Printed:
+    """A program that ran to its end, and what it printed."""
+
+    ended: Ended
+    stdout: bytes
+    stderr: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -298,6 +307,31 @@ class Instance:
         """Put files into ~/<folder> of a host; that folder's path in the host."""
         self.wiring.deploy(self.host(host).name, folder=folder, files=files)
         return str(PurePosixPath(HOME, folder))
+
+    def run(
+        self,
+        host: str,
+        argv: Iterable[str],
+        *,
+        cwd: str = HOME,
+        stdin: bytes = b"",
+        seconds: float = 30,
+        limit: int = 1 << 20,
+    ) -> Printed:
+        """Run a command as student to its end, at most `seconds` and `limit` bytes of output."""
+        out, err = bytearray(), bytearray()
+        pieces = iter([stdin, b""] if stdin else [])
+        ended = self.wiring.run(
+            self.host(host),
+            argv=tuple(argv),
+            cwd=cwd,
+            stdin=lambda: next(pieces, b""),
+            stdout=out.extend,
+            stderr=err.extend,
+            seconds=seconds,
+            limit=limit,
+        )
+        return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
 
     def make_pristine(self, hosts: tuple[str, ...]) -> dict[str, list[str]]:
         """Put declared files in place and look: the fingerprints, if all is as declared. Raises NotUpError."""
