@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,8 @@ from pydantic_core import PydanticCustomError
 from lab.model import Address, Endpoint, PortPolicy, PortRange, Protocol, Subnet
 from lab.scripts import TIMEOUT_SYSCTLS
 
+IMAGES = ("socketlab/host", "socketlab/gateway")
+"""What a host may be made of: images whose first process starts programs without privilege."""
 CAPABILITIES = ("NET_BIND_SERVICE", "NET_RAW")
 POWER = "it would let a program of the lab change the network or reach the machine"
 MIB = 1024 * 1024
@@ -27,23 +29,28 @@ SIZES = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": MIB, "mb": MIB, "g": 1024 * 
 
 def wrong(expected: str, observed: object, hint: str = "") -> PydanticCustomError:
     """The fault that a validator raises."""
-    shown = repr(observed) if isinstance(observed, str) else _kind(observed)
-    return PydanticCustomError("lab", "{expected}", {"expected": expected, "observed": shown, "hint": hint})
+    context = {"expected": expected, "observed": described(observed), "hint": hint}
+    return PydanticCustomError("lab", "{expected}", context)
 
 
-def _kind(value: object) -> str:
-    return {dict: "a mapping", list: "a list"}.get(type(value), str(value))
+def described(value: object) -> str:
+    """A value of a file, for people."""
+    if value == "":
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else repr(value)
 
 
 def _text(value: object, expected: str) -> str:
     if not isinstance(value, str) or not value:
-        raise wrong(expected, value if value else "nothing")
+        raise wrong(expected, value)
     return value
 
 
-def nearest(word: str, words: list[str]) -> str:
+def nearest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The word that was probably meant, "" if none is near."""
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
     return near[0] if near else ""
 
 
@@ -149,7 +156,7 @@ def _ports(value: object) -> PortPolicy | PortRange:
         return PortPolicy(text)
     found = re.fullmatch(r"(\d{1,9})-(\d{1,9})", text)
     if not found:
-        near = nearest(text, ["preserve", "random"])
+        near = nearest(text, ("preserve", "random"))
         raise wrong(expected, text, f"did you mean {near}?" if near else "")
     low, high = int(found[1]), int(found[2])
     if low > high:
@@ -207,7 +214,7 @@ def _words(value: object) -> list[str]:
         except ValueError:
             raise wrong("a command with its quotes closed", value) from None
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        raise wrong("a command: a list of words, such as [python3, server.py]", value or "nothing")
+        raise wrong("a command: a list of words, such as [python3, server.py]", value)
     return value
 
 
@@ -233,7 +240,7 @@ def _pairs(separators: str, what: str) -> Callable[[object], dict[str, str]]:
                     raise wrong(what, text)
                 items.append((text[:at].strip(), text[at + 1 :].strip()))
         else:
-            raise wrong(f"a mapping, or a list of {what}", value or "nothing")
+            raise wrong(f"a mapping, or a list of {what}", value)
         for key, item in items:
             if not isinstance(item, str) or "\0" in item:
                 raise wrong(f"a text as value of {key}", item)
@@ -337,11 +344,11 @@ class ForwardPart(Part):
 
 def _timeouts(value: object) -> dict[str, int]:
     if not isinstance(value, dict):
-        raise wrong("a mapping of names to seconds", value or "nothing")
+        raise wrong("a mapping of names to seconds", value)
     read = _number(1, 604800, "a number of seconds")
     for name in value:
         if name not in TIMEOUT_SYSCTLS:
-            near = nearest(name, list(TIMEOUT_SYSCTLS))
+            near = nearest(name, TIMEOUT_SYSCTLS)
             hint = f"did you mean {near}?" if near else ""
             raise wrong(f"one of {', '.join(TIMEOUT_SYSCTLS)}", name, hint)
     return {name: read(seconds) for name, seconds in value.items()}
@@ -383,13 +390,17 @@ class ProgramPart(Part):
     )
 
 
+_program_key = _name("a program", r"[a-z][a-z0-9_-]{0,31}", "a letter, then letters, digits, _ and -, at most 32")
+ProgramKey = Annotated[str, AfterValidator(_program_key)]
+
+
 class HostExtension(Part):
     """What Compose has no word for."""
 
     gateway: AddressList = Field(default=[], description="the default route's next hop, one per address family")
     addresses: dict[str, AddressList] = Field(default={}, description="further addresses, by network")
     nat: NatPart | None = None
-    programs: dict[str, ProgramPart] = Field(default={}, description="programs, by name")
+    programs: dict[ProgramKey, ProgramPart] = Field(default={}, description="programs, by name")
 
 
 class ServicePart(Part):
@@ -450,32 +461,53 @@ def json_schema() -> dict[str, Any]:
 
 # ----------------------------------------------------------------------------------------- refusals
 
-REASONS: dict[Literal["service", "top", "network"], dict[str, str]] = {
-    "service": {
-        **dict.fromkeys(("privileged", "devices", "device_cgroup_rules", "security_opt", "group_add"), POWER),
-        **dict.fromkeys(("volumes", "volumes_from", "secrets", "configs", "env_file"), "nothing of the machine's files enters a lab; programs are declared under x-lab"),
-        **dict.fromkeys(("network_mode", "pid", "ipc", "userns_mode", "uts", "cgroup", "cgroup_parent", "runtime"), POWER),
-        "build": "images are built from images/; name one with `image`",
-        "ports": "nothing of the machine is published; `lab exec` reaches a host, nat.forward forwards a port",
-        "expose": "every port of a host can be reached already",
-        **dict.fromkeys(("command", "entrypoint", "user", "working_dir", "init", "tty", "stdin_open"), "programs are declared under x-lab: programs"),
-        "cap_drop": "every capability is dropped already",
-        "read_only": "every root is read-only already",
-        "tmpfs": "a host has /tmp and /home/student to write to",
-        "shm_size": "it is the same for every host",
-        "ulimits": "they are the same for every host",
-        "container_name": "a container's name is the instance's and the host's",
-        **dict.fromkeys(("depends_on", "healthcheck", "restart", "links", "profiles", "deploy", "scale"), "`lab up` starts all hosts, and waits for what programs declare under `ready`"),
-        **dict.fromkeys(("extends", "logging", "labels"), "a lab file is whole by itself"),
+NOUNS: dict[type[Part], str] = {
+    LabFile: "a lab file",
+    LabExtension: "a lab",
+    NetworkPart: "a network",
+    Ipam: "ipam",
+    IpamConfig: "a subnet",
+    ServicePart: "a host",
+    Attachment: "an interface",
+    HostExtension: "a host's x-lab",
+    NatPart: "nat",
+    ForwardPart: "a forward",
+    ProgramPart: "a program",
+}
+"""What each part is called in messages."""
+
+_FILES = "nothing of the machine's files enters a lab; programs are declared under x-lab"
+_PROGRAMS = "programs are declared under x-lab: programs"
+_START = "`lab up` starts all hosts, and waits for what programs declare under `ready`"
+_WHOLE = "a lab file is whole by itself"
+_SAME = "they are the same for every host"
+
+REFUSED: dict[type[Part], dict[str, str]] = {
+    LabFile: {
+        **dict.fromkeys(("volumes", "secrets", "configs"), _FILES),
+        "include": _WHOLE,
     },
-    "top": {
-        **dict.fromkeys(("volumes", "secrets", "configs"), "nothing of the machine's files enters a lab"),
-        "include": "a lab file is whole by itself",
-    },
-    "network": {
+    NetworkPart: {
         "external": "a lab's networks are its own: it must not be joined to another",
         "driver_opts": "a lab's networks are all of one kind",
         "attachable": "only the lab's hosts are attached",
     },
-}  # fmt: skip
+    ServicePart: {
+        **dict.fromkeys(("privileged", "devices", "device_cgroup_rules", "security_opt", "group_add"), POWER),
+        **dict.fromkeys(("network_mode", "pid", "ipc", "userns_mode", "uts", "cgroup"), POWER),
+        **dict.fromkeys(("cgroup_parent", "runtime", "oom_score_adj", "oom_kill_disable"), POWER),
+        **dict.fromkeys(("volumes", "volumes_from", "secrets", "configs", "env_file"), _FILES),
+        **dict.fromkeys(("command", "entrypoint", "user", "working_dir", "init", "tty", "stdin_open"), _PROGRAMS),
+        **dict.fromkeys(("depends_on", "healthcheck", "restart", "links", "profiles", "deploy", "scale"), _START),
+        **dict.fromkeys(("extends", "logging", "labels"), _WHOLE),
+        **dict.fromkeys(("ulimits", "shm_size"), _SAME),
+        "build": "images are built from images/; name one with `image`",
+        "ports": "nothing of the machine is published; `lab exec` reaches a host, nat.forward forwards a port",
+        "expose": "every port of a host can be reached already",
+        "cap_drop": "every capability is dropped already",
+        "read_only": "every root is read-only already",
+        "tmpfs": "a host has /tmp and /home/student to write to",
+        "container_name": "a container's name is the instance's and the host's",
+    },
+}
 """Keys of Compose that a lab file must not have, each with the reason."""

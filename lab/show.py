@@ -31,7 +31,12 @@ def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
 
 def _row(table: Table, *cells: object) -> None:
     # What comes out of a lab is never taken for markup or for a terminal's control codes.
-    table.add_row(*(escape(printable(str(cell))) for cell in cells))
+    table.add_row(*(_cell(cell) for cell in cells))
+
+
+def _cell(value: object) -> str:
+    lines = value if isinstance(value, list) else [value]
+    return "\n".join(escape(printable(str(line))) for line in lines)
 
 
 def printable(text: str) -> str:
@@ -119,26 +124,26 @@ def plan_commands(plan: Plan) -> str:
     return "\n".join(parts)
 
 
-def _attachments(host: Host) -> str:
-    return "\n".join(
+def _attachments(host: Host) -> list[str]:
+    return [
         f"{interface.name} {address} on {interface.network}"
         for interface in host.interfaces
         for address in interface.addresses
-    )
+    ]
 
 
-def _nat(host: Host) -> str:
+def _nat(host: Host) -> list[str]:
     if host.nat is None:
-        return ""
+        return []
     ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
     forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
-    return "\n".join([f"to {host.nat.outside}, ports {ports}", *forwards])
+    return [f"to {host.nat.outside}, ports {ports}", *forwards]
 
 
-def _programs(host: Host) -> str:
-    return "\n".join(
+def _programs(host: Host) -> list[str]:
+    return [
         f"{program.name}: {_words(program.ready) or 'runs' if program.run else 'deployed'}" for program in host.programs
-    )
+    ]
 
 
 def _words(items: Iterable[object]) -> str:
@@ -183,7 +188,7 @@ def status_table(status: Json) -> Table:
     table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]
-        _row(table, host["host"], host["state"], "\n".join(host["addresses"]), "\n".join(programs))
+        _row(table, host["host"], host["state"], host["addresses"], programs)
     return table
 
 

@@ -198,6 +198,7 @@ class _Builder:
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
+        assert isinstance(node, ScalarNode)  # YAML has no fourth kind
         return self.scalar(node, path)
 
     def mapping(self, node: MappingNode, path: Path) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A skipped live test is a failed one: a claim that was not tried must not look like one that holds."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     if report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and live tests may not be: {report.longrepr}"
-    return report  # type: ignore[return-value]
+    return report
 
 
 def until(look: Callable[[], T], *, wanted: Callable[[T], bool], what: str) -> T:

@@ -5,7 +5,7 @@ import sys
 
 
 class Echo(socketserver.BaseRequestHandler):
-    def handle(self):
+    def handle(self) -> None:
         while data := self.request.recv(1024):
             self.request.sendall(data)
 

@@ -1,0 +1,476 @@
+"""Compose text -> Lab, or every problem of the file at once, each with its line, its key and what was expected.
+
+Pure: what else is needed of the file system comes through `read`. Three passes, each on the result of the one
+before: `yamltree` reads YAML, `schema` says what each value must look like by itself, and here the parts are
+held against each other. Only a file without any problem becomes a `Lab`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, ip_interface
+from pathlib import PurePosixPath
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lab import schema, yamltree
+from lab.errors import LabFileError, Problem
+from lab.model import (
+    Address,
+    Endpoint,
+    Forward,
+    Host,
+    Interface,
+    InterfaceAddress,
+    Lab,
+    Nat,
+    Network,
+    PortPolicy,
+    PortRange,
+    Program,
+    ProgramFile,
+    Protocol,
+    Subnet,
+    Timeout,
+)
+from lab.yamltree import Path, Tree, dotted
+
+MOST_BYTES = yamltree.MOST_BYTES
+MOST_FILE_BYTES = 256 * 1024
+MOST_FILES_BYTES = 1024 * 1024
+"""What all programs of a lab amount to at most: they travel in a label of a container, which every look lists."""
+FIRST_UNPRIVILEGED_PORT = 1024
+
+Read = Callable[[str], bytes]
+
+
+def parse(text: bytes, *, source: str, default_name: str, read: Read, variables: Mapping[str, str]) -> Lab:
+    """The lab that a file describes.
+
+    `source` names the file in messages, `default_name` is the lab's name if the file has none, `read` gives the
+    content of a file below the lab file's folder or raises OSError, and `variables` are what `${NAME:-default}`
+    takes. Raises LabFileError with every problem.
+    """
+    tree = yamltree.parse(text, source=source, variables=variables)
+    problems = list(tree.problems)
+    try:
+        file = schema.LabFile.model_validate(_without_extensions(tree.root))
+    except ValidationError as error:
+        problems += [_problem_of(tree, one) for one in error.errors(include_url=False, include_input=True)]
+        raise LabFileError(source, tuple(problems)) from None
+    checker = _Checker(tree, file, read)
+    lab = checker.lab(default_name)
+    problems += checker.problems
+    if problems:
+        raise LabFileError(source, tuple(problems))
+    return lab
+
+
+def _without_extensions(root: yamltree.Value) -> yamltree.Value:
+    """Compose gives top-level keys that begin with x- to the author, for anchors; a misspelt x-lab is none of them."""
+    if not isinstance(root, dict):
+        return root
+    return {
+        key: value
+        for key, value in root.items()
+        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.75)
+    }
+
+
+# ------------------------------------------------------------------------- what pydantic found -> problems
+
+
+def _problem_of(tree: Tree, error: ErrorDetails) -> Problem:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(tree, path)
+    if kind == "missing":
+        mark = tree.key_mark(path[:-1])
+        field = _fields(_part_at(path[:-1]))[str(path[-1])]
+        expected, observed, hint = f"the key {path[-1]!r}", "none", field.description or ""
+    elif kind == "lab":
+        mark = tree.value_mark(path) if error["loc"][-1] != "[key]" else tree.key_mark(path)
+        expected, observed, hint = context["expected"], context["observed"], context["hint"]
+    else:
+        mark = tree.value_mark(path)
+        expected = {"list_type": "a list"}.get(kind, "a mapping")
+        observed, hint = schema.described(error["input"]), ""
+    return Problem(
+        line=mark.line, column=mark.column, key=dotted(path), expected=expected, observed=observed, hint=hint
+    )
+
+
+def _unknown_key(tree: Tree, path: Path) -> Problem:
+    part, key = _part_at(path[:-1]), str(path[-1])
+    reasons = schema.REFUSED.get(part, {})
+    near = schema.nearest(key, _fields(part))
+    mark = tree.key_mark(path)
+    if key in reasons:
+        hint = f"refused: {reasons[key]}"
+    elif near:
+        hint = f"did you mean {near}?"
+    else:
+        hint = f"there are {', '.join(_fields(part))}"
+    return Problem(
+        line=mark.line,
+        column=mark.column,
+        key=dotted(path),
+        expected=f"a key of {schema.NOUNS[part]}",
+        observed=repr(key),
+        hint=hint,
+    )
+
+
+def _fields(part: type[BaseModel]) -> dict[str, Any]:
+    return {field.alias or name: field for name, field in part.model_fields.items()}
+
+
+def _part_at(path: Path) -> type[schema.Part]:
+    """Which part of the schema describes the mapping at a path."""
+    here: Any = schema.LabFile
+    for key in path:
+        here = _fields(here)[str(key)].annotation if _is_part(here) else get_args(here)[-1]
+        if get_origin(here) is types.UnionType:
+            here = get_args(here)[0]
+    found: type[schema.Part] = here
+    return found
+
+
+def _is_part(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, schema.Part)
+
+
+# ------------------------------------------------------------------------------ parts against each other
+
+
+class _Checker:
+    """Makes the Lab of a file whose values are right by themselves, collecting what does not fit together.
+
+    After a problem it goes on with whatever is left, so that all problems of the file are found at once.
+    """
+
+    def __init__(self, tree: Tree, file: schema.LabFile, read: Read) -> None:
+        self.tree = tree
+        self.file = file
+        self.read = read
+        self.problems: list[Problem] = []
+        self.files_bytes = 0
+        self.subnets: dict[str, tuple[Subnet, ...]] = {}
+        self.holders: dict[tuple[str, Address], str] = {}
+        """(network, address) -> the host that has it"""
+
+    def problem(self, path: Path, expected: str, observed: object, hint: str = "", *, at_key: bool = False) -> None:
+        """Note a problem with the value at a path."""
+        mark = self.tree.key_mark(path) if at_key else self.tree.value_mark(path)
+        self.problems.append(
+            Problem(
+                line=mark.line,
+                column=mark.column,
+                key=dotted(path),
+                expected=expected,
+                observed=str(observed),
+                hint=hint,
+            )
+        )
+
+    def lab(self, default_name: str) -> Lab:
+        """The lab; only to be used if there are no problems."""
+        file = self.file
+        networks = tuple(self.network(name, part) for name, part in file.networks.items())
+        self.disjoint(networks)
+        if not file.services:
+            self.problem(("services",), "at least one host", "none")
+        interfaces = {name: self.interfaces(name, part) for name, part in file.services.items()}
+        return Lab(
+            name=file.name or default_name,
+            title=file.x_lab.title,
+            networks=networks,
+            hosts=tuple(self.host(name, part, interfaces[name]) for name, part in file.services.items()),
+        )
+
+    # --------------------------------------------------------------------------------- networks
+
+    def network(self, name: str, part: schema.NetworkPart) -> Network:
+        """One network and its subnets."""
+        here: Path = ("networks", name)
+        found: dict[int, Subnet] = {}
+        for index, config in enumerate(part.ipam.config):
+            subnet: Subnet = config.subnet
+            where = (*here, "ipam", "config", index, "subnet")
+            if subnet.version in found:
+                self.problem(
+                    where, "at most one subnet of each address family", f"{subnet} beside {found[subnet.version]}"
+                )
+            if (
+                subnet.is_loopback
+                or subnet.is_multicast
+                or subnet.is_link_local
+                or subnet.network_address.is_unspecified
+            ):
+                self.problem(where, "a subnet for hosts", subnet, "this one is reserved (RFC 6890)")
+            found.setdefault(subnet.version, subnet)
+        if not found:
+            self.problem((*here, "ipam", "config"), "at least one subnet", "none")
+        if part.enable_ipv6 is not None and found and part.enable_ipv6 != (6 in found):
+            expected = "true, because there is an IPv6 subnet" if 6 in found else "an IPv6 subnet beside enable_ipv6"
+            self.problem((*here, "enable_ipv6"), expected, "false" if 6 in found else "none")
+        if part.internal is False:
+            self.problem((*here, "internal"), "true", "false", "no network of a lab leads to the outside")
+        self.subnets[name] = tuple(found.values())
+        return Network(name=name, subnets=self.subnets[name])
+
+    def disjoint(self, networks: tuple[Network, ...]) -> None:
+        """No address may belong to two networks of a lab."""
+        seen: list[tuple[Subnet, str]] = []
+        for network in networks:
+            for index, subnet in enumerate(network.subnets):
+                for other, name in seen:
+                    if other.version == subnet.version and other.overlaps(subnet):
+                        where = ("networks", network.name, "ipam", "config", index, "subnet")
+                        self.problem(
+                            where, "a subnet that overlaps no other", f"{subnet}, which overlaps {other} of {name}"
+                        )
+                seen.append((subnet, network.name))
+
+    # --------------------------------------------------------------------------------- interfaces
+
+    def interfaces(self, host: str, part: schema.ServicePart) -> tuple[Interface, ...]:
+        """A host's interfaces, in the order of its networks: eth0, eth1, …"""
+        here: Path = ("services", host)
+        if not part.networks:
+            self.problem((*here, "networks"), "at least one network", "none")
+        for network in part.x_lab.addresses:
+            if network not in part.networks:
+                where = (*here, "x-lab", "addresses", network)
+                self.unknown(where, "a network of the host", network, part.networks)
+        return tuple(
+            Interface(
+                name=f"eth{index}", network=network, addresses=self.addresses(host, network, attachment, part.x_lab)
+            )
+            for index, (network, attachment) in enumerate(part.networks.items())
+        )
+
+    def addresses(
+        self, host: str, network: str, attachment: schema.Attachment, extension: schema.HostExtension
+    ) -> tuple[InterfaceAddress, ...]:
+        """The addresses of one interface: the primary ones, then the further ones."""
+        here: Path = ("services", host, "networks", network)
+        if network not in self.subnets:
+            self.unknown(here, "a network of this file", network, self.subnets)
+            return ()
+        wanted: list[tuple[Address, Path]] = []
+        for key in ("ipv4_address", "ipv6_address"):
+            if (address := getattr(attachment, key)) is not None:
+                wanted.append((address, (*here, key)))
+        if not wanted:
+            self.problem(here, "an ipv4_address or an ipv6_address", "neither", at_key=True)
+        for index, address in enumerate(extension.addresses.get(network, ())):
+            where: Path = ("services", host, "x-lab", "addresses", network)
+            wanted.append((address, (*where, index)))
+        for index, (address, path) in enumerate(wanted):
+            if address in [one for one, _ in wanted[:index]]:
+                self.problem(path, "each address once", f"{address} again")
+        return tuple(found for address, path in wanted if (found := self.address(host, network, address, path)))
+
+    def address(self, host: str, network: str, address: Address, path: Path) -> InterfaceAddress | None:
+        """One address with its prefix length, if it may be a host's on that network."""
+        for subnet in self.subnets[network]:
+            if address not in subnet:
+                continue
+            holder = self.holders.setdefault((network, address), host)
+            if holder != host:
+                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
+            reserved = {subnet.network_address}
+            if isinstance(subnet, IPv4Network):
+                reserved.add(subnet.broadcast_address)
+            if address in reserved:
+                what = "network's own" if address == subnet.network_address else "broadcast"
+                self.problem(path, f"an address for a host in {subnet}", f"{address}, the {what} address")
+            return ip_interface(f"{address}/{subnet.prefixlen}")
+        same_family = [str(subnet) for subnet in self.subnets[network] if subnet.version == address.version]
+        if same_family:
+            self.problem(path, f"an address in {same_family[0]}, the subnet of {network}", address)
+        else:
+            hint = "add one to the network's ipam config"
+            self.problem(path, f"an IPv{address.version} subnet of {network}", "none", hint)
+        return None
+
+    def unknown(self, path: Path, expected: str, observed: str, known: Iterable[str]) -> None:
+        """Note a name that nothing has, with the nearest one that there is."""
+        names = list(known)
+        near = schema.nearest(observed, names)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+        self.problem(path, expected, repr(observed), hint, at_key=path[-1] == observed)
+
+    # --------------------------------------------------------------------------------- hosts
+
+    def host(self, name: str, part: schema.ServicePart, interfaces: tuple[Interface, ...]) -> Host:
+        """One host."""
+        here: Path = ("services", name)
+        if part.image not in schema.IMAGES:
+            near = schema.nearest(part.image, schema.IMAGES)
+            hint = f"did you mean {near}?" if near else ""
+            self.problem((*here, "image"), f"one of {', '.join(schema.IMAGES)}", repr(part.image), hint)
+        self.gateways(name, part)
+        self.dns(name, part)
+        return Host(
+            name=name,
+            image=part.image,
+            interfaces=interfaces,
+            gateways=tuple(part.x_lab.gateway),
+            hostname=part.hostname or "",
+            extra_hosts=tuple(part.extra_hosts.items()),
+            dns=tuple(part.dns),
+            dns_search=tuple(part.dns_search),
+            sysctls=tuple(part.sysctls.items()),
+            environment=tuple(part.environment.items()),
+            capabilities=tuple(dict.fromkeys(part.cap_add)),
+            memory=part.mem_limit,
+            pids=part.pids_limit,
+            cpus=part.cpus,
+            nat=None if part.x_lab.nat is None else self.nat(name, part, part.x_lab.nat),
+            programs=tuple(self.program(name, part, key, one) for key, one in part.x_lab.programs.items()),
+        )
+
+    def gateways(self, host: str, part: schema.ServicePart) -> None:
+        """A default gateway is another host on one of the host's networks, and forwards."""
+        path: Path = ("services", host, "x-lab", "gateway")
+        versions = [address.version for address in part.x_lab.gateway]
+        if len(versions) != len(set(versions)):
+            self.problem(path, "at most one gateway of each address family", ", ".join(map(str, part.x_lab.gateway)))
+        for address in part.x_lab.gateway:
+            holder = self.holder(part.networks, address)
+            if holder is None:
+                subnets = [str(s) for n in part.networks for s in self.subnets.get(n, ())]
+                elsewhere = self.holder(self.subnets, address)
+                hint = f"{elsewhere} has it, on a network that {host} is not on" if elsewhere else "no host has it"
+                self.problem(path, f"an address of a host on {' or '.join(subnets)}", address, hint)
+            elif holder == host:
+                self.problem(path, "another host's address", f"{address}, which is {host}'s own")
+            elif not self.forwards(holder, address.version):
+                key = FORWARDING[address.version]
+                hint = f"give {holder} x-lab: nat, or the sysctl {key}=1"
+                self.problem(path, "a host that forwards packets", f"{holder}, which does not", hint)
+
+    def holder(self, networks: Iterable[str], address: Address) -> str | None:
+        """Which host has the address on one of the networks."""
+        return next((self.holders[name, address] for name in networks if (name, address) in self.holders), None)
+
+    def forwards(self, host: str, version: int) -> bool:
+        """Whether a host passes on packets of others."""
+        part = self.file.services[host]
+        return part.sysctls.get(FORWARDING[version]) == "1" or (version == 4 and part.x_lab.nat is not None)
+
+    def dns(self, host: str, part: schema.ServicePart) -> None:
+        """A name server is a host of the lab, or the host itself: there is nothing else to ask."""
+        for address in part.dns:
+            if not address.is_loopback and self.holder(self.subnets, address) is None:
+                path: Path = ("services", host, "dns")
+                self.problem(path, "an address of a host of this lab", address, "nothing outside it can be reached")
+
+    def nat(self, host: str, part: schema.ServicePart, nat: schema.NatPart) -> Nat:
+        """A gateway's translation."""
+        here: Path = ("services", host, "x-lab", "nat")
+        if nat.outside not in part.networks:
+            self.unknown((*here, "outside"), f"a network that {host} is on", nat.outside, part.networks)
+        elif part.networks[nat.outside].ipv4_address is None:
+            self.problem((*here, "outside"), f"a network on which {host} has an IPv4 address", nat.outside)
+        inside = [name for name in part.networks if name != nat.outside]
+        if not inside:
+            self.problem(here, "a second network, whose hosts are translated", f"only {nat.outside}", at_key=True)
+        forwards = [self.forward(host, inside, index, one) for index, one in enumerate(nat.forward)]
+        seen: dict[tuple[Protocol, int], int] = {}
+        for index, one in enumerate(forwards):
+            if one is not None and seen.setdefault((one.to.protocol, one.port), index) != index:
+                self.problem(
+                    (*here, "forward", index), "each port forwarded once", f"{one.to.protocol} {one.port} again"
+                )
+        pool = nat.ports if isinstance(nat.ports, PortRange) else None
+        return Nat(
+            outside=nat.outside,
+            policy=PortPolicy.POOL if pool else nat.ports,
+            pool=pool,
+            forwards=tuple(one for one in forwards if one is not None),
+            hairpin=nat.hairpin,
+            timeouts=tuple(Timeout(name=name, seconds=seconds) for name, seconds in nat.timeouts.items()),
+        )
+
+    def forward(self, host: str, inside: list[str], index: int, part: schema.ForwardPart) -> Forward | None:
+        """One forwarded port."""
+        here: Path = ("services", host, "x-lab", "nat", "forward", index)
+        if (part.tcp is None) == (part.udp is None):
+            self.problem(here, "one of tcp: PORT and udp: PORT", "neither" if part.tcp is None else "both")
+            return None
+        address, port = part.to
+        holder = self.holder(inside, address)
+        if holder is None:
+            self.problem(
+                (*here, "to"), f"an address of a host on {' or '.join(inside) or 'an inside network'}", address
+            )
+        elif holder == host:
+            self.problem((*here, "to"), "another host's address", f"{address}, which is {host}'s own")
+        protocol = Protocol.UDP if part.tcp is None else Protocol.TCP
+        outside_port = part.udp if part.tcp is None else part.tcp
+        assert outside_port is not None  # one of the two is given, see above
+        return Forward(port=outside_port, to=Endpoint(protocol=protocol, address=address, port=port))
+
+    # --------------------------------------------------------------------------------- programs
+
+    def program(self, host: str, part: schema.ServicePart, name: str, program: schema.ProgramPart) -> Program:
+        """One program, with its files' contents."""
+        here: Path = ("services", host, "x-lab", "programs", name)
+        if program.ready and program.run is None:
+            self.problem((*here, "ready"), "`run` beside `ready`", "none", "what is not started never listens")
+        for endpoint in program.ready:
+            self.listener(host, part, endpoint, (*here, "ready"))
+        names = [PurePosixPath(path).name for path in program.files]
+        for index, one in enumerate(names):
+            if one in names[:index]:
+                self.problem((*here, "files", index), "files of different names", f"{one} again")
+        files = [self.file_of((*here, "files", index), path) for index, path in enumerate(program.files)]
+        return Program(
+            name=name,
+            files=tuple(file for file in files if file is not None),
+            run=tuple(program.run or ()),
+            ready=tuple(program.ready),
+        )
+
+    def listener(self, host: str, part: schema.ServicePart, endpoint: Endpoint, path: Path) -> None:
+        """Whether a program of the host can listen there at all."""
+        address = endpoint.address
+        own = {address for (_, address), holder in self.holders.items() if holder == host}
+        if address is not None and address not in own and not (address.is_loopback or address.is_unspecified):
+            hint = f"it has {', '.join(map(str, own))}" if own else ""
+            self.problem(path, f"an address of {host}", address, hint)
+        first = part.sysctls.get("net.ipv4.ip_unprivileged_port_start", "")
+        lowest = int(first) if first.isdigit() else FIRST_UNPRIVILEGED_PORT
+        if endpoint.port < lowest and "NET_BIND_SERVICE" not in part.cap_add:
+            self.problem(
+                path,
+                f"a port from {lowest}, because programs run without privilege",
+                endpoint.port,
+                "or cap_add: [NET_BIND_SERVICE]",
+            )
+
+    def file_of(self, path: Path, name: str) -> ProgramFile | None:
+        """One file's content."""
+        try:
+            content = self.read(name)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.problem(path, "a file below the lab file's folder", f"{name}: {reason[:1].lower()}{reason[1:]}")
+            return None
+        self.files_bytes += len(content)
+        if len(content) > MOST_FILE_BYTES:
+            self.problem(path, f"a file of at most {MOST_FILE_BYTES // 1024} KiB", f"{name}: {len(content)} bytes")
+        elif self.files_bytes > MOST_FILES_BYTES:
+            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more")
+        return ProgramFile(name=PurePosixPath(name).name, content=content)
+
+
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+"""The sysctl that makes a host a router, by IP version (kernel: ip-sysctl.rst)."""

@@ -1,0 +1,87 @@
+"""Lab files on disk: which there are, and reading one. All file access of lab files is here; what they mean is not."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+
+from lab import composefile
+from lab.errors import UsageError
+from lab.model import Lab
+
+ENDINGS = (".yaml", ".yml")
+
+
+def folder() -> Path:
+    """Where the labs are: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).resolve().parent
+    installed = package / "data" / "compose"
+    return installed if installed.is_dir() else package.parent / "compose"
+
+
+def available() -> tuple[tuple[str, Path], ...]:
+    """The labs that come with socketlab: name and file."""
+    return tuple((path.stem, path) for path in sorted(folder().glob("*.yaml")))
+
+
+def find(lab: str) -> Path:
+    """The file of a lab, given as a name or as a path. Raises UsageError."""
+    if "/" in lab or lab.endswith(ENDINGS):
+        return Path(lab)
+    known = dict(available())
+    if lab in known:
+        return known[lab]
+    near = difflib.get_close_matches(lab, known, n=1)
+    beside = [ending for ending in ENDINGS if Path(lab + ending).is_file()]
+    if near:
+        hint = f"did you mean {near[0]}?"
+    elif beside:
+        hint = f"a file of your own is named with its path: ./{lab}{beside[0]}"
+    else:
+        hint = f"there are: {', '.join(known)}; or give a path to a lab file"
+    raise UsageError(f"expected a lab, found {lab!r}", hint=hint)
+
+
+def load(lab: str) -> Lab:
+    """Read a lab, given as a name or as a path. Raises UsageError, LabFileError."""
+    path = find(lab)
+    return composefile.parse(
+        _content(path),
+        source=_shown(path),
+        default_name=re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-") or "lab",
+        read=lambda name: _read_below(path.parent, name),
+        variables=os.environ,
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(composefile.MOST_BYTES + 1)
+        reason = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+    hint = "`lab list` shows the labs that there are"
+    raise UsageError(f"expected a lab file, found {path}: {reason}", hint=hint)
+
+
+def _shown(path: Path) -> str:
+    """The path as a user in this folder would write it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _read_below(top: Path, name: str) -> bytes:
+    """A file's content; OSError if it is not below `top`, wherever links lead."""
+    real = (top / name).resolve(strict=True)
+    if not real.is_relative_to(top.resolve()):
+        raise OSError(0, "it leads out of the lab file's folder")
+    if not real.is_file():
+        raise OSError(0, "it is not a regular file")
+    with real.open("rb") as file:
+        return file.read(composefile.MOST_FILE_BYTES + 1)
