@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Abort, Exit
+from typer.core import TyperCommand
 
 from lab.errors import LabError, UsageError
 
@@ -35,10 +36,36 @@ InstanceName = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="The instance; needed if several run.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its keys are in docs/json.md.")]
-Command = Annotated[list[str], typer.Argument(metavar="CMD...", help="A command and its arguments, after `--`.")]
-PASS_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+Command = Annotated[list[str], typer.Argument(metavar="CMD", help="A command and its arguments, after `--`.")]
 
+HOST_AND_PROGRAM = 2
 INTERRUPTED = 130
+
+
+class PassesOn(TyperCommand):
+    """A command HOST PROGRAM ARGS...: from the program on, nothing is an option of ours.
+
+    Our own options may stand anywhere before it. So may a `--`, after which HOST and PROGRAM may begin with `-`.
+    """
+
+    # typer's parent class takes a context of a type that typer does not publish.
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put our options first, then `--`, so that the usual parser leaves the rest alone."""
+        flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+        options: list[str] = []
+        words: list[str] = []
+        rest = list(args)
+        while rest and len(words) < HOST_AND_PROGRAM:
+            word = rest.pop(0)
+            if word == "--":
+                break
+            if not word.startswith("-"):
+                words.append(word)
+                continue
+            options.append(word)
+            if rest and "=" not in word and word not in flags | {"--help"}:
+                options.append(rest.pop(0))
+        return super().parse_args(ctx, [*options, "--", *words, *rest])
 
 
 # ------------------------------------------------------------------------------------------ printing
@@ -200,7 +227,7 @@ def down(
 
 @app.command("reset")
 def reset(
-    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST...]", help="Default: all hosts.")] = None,
+    hosts: Annotated[list[str] | None, typer.Argument(metavar="HOST", help="Default: all hosts.")] = None,
     name: InstanceName = None,
 ) -> None:
     """Make hosts as they were when the lab came up, and prove it."""
@@ -303,18 +330,18 @@ def logs(
 # ---------------------------------------------------------------------------------------- doing things
 
 
-@app.command("exec", context_settings=PASS_ON)
+@app.command("exec", cls=PassesOn)
 def exec_command(host: HostName, command: Command, name: InstanceName = None) -> None:
     """Run a command in a host, as its user student."""
     with _instance(name) as instance:
         raise Exit(_foreground(instance, host, tuple(command), cwd="/home/student"))
 
 
-@app.command("run", context_settings=PASS_ON)
+@app.command("run", cls=PassesOn)
 def run_file(
     host: HostName,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A program: .py, .sh, or one that starts with #!.")],
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[ARGS...]")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The program's own arguments.")] = None,
     name: InstanceName = None,
     background: Annotated[bool, typer.Option("--background", "-b", help="Leave it running; see `lab logs`.")] = False,
 ) -> None:

@@ -285,9 +285,12 @@ class Instance:
     # ---------------------------------------------------------------------------------- looking
 
     def look(self, what: Iterable[str], hosts: Iterable[str] | None = None) -> dict[str, HostView]:
-        """Typed views of hosts (None: all); a part not named in `what` is empty. See observe.host_view."""
+        """Typed views of hosts (None: all), in the lab's order; what `what` does not name is empty.
+
+        See observe.host_view.
+        """
         seen = self.wiring.look(what, hosts=hosts)
-        return {name: host_view(texts) for name, texts in seen.items()}
+        return {host.name: host_view(seen[host.name]) for host in self.lab.hosts if host.name in seen}
 
     def gateways(self) -> tuple[Host, ...]:
         """The hosts that translate."""

@@ -82,13 +82,15 @@ class Fixtures:
     """Registered late, because testinfra's own plugin has a fixture `host` too, and the last one is used."""
 
     @pytest.fixture(scope="session")
-    def engine(self) -> Iterator[Engine]:
+    @classmethod
+    def engine(cls) -> Iterator[Engine]:
         """A connection to the Docker engine."""
         with Engine.connect() as engine:
             yield engine
 
     @pytest.fixture(scope="session")
-    def instances(self, engine: Engine) -> Iterator[Instances]:
+    @classmethod
+    def instances(cls, engine: Engine) -> Iterator[Instances]:
         """The instances of this session."""
         instances = Instances(engine)
         yield instances

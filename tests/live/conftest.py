@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from lab.live import Instance
 from lab.observe import Socket, State
+from tests.live.support import PROGRAMS, until
 
-PROGRAMS = Path(__file__).parent / "programs"
-HOLD_SECONDS = 10
-
-T = TypeVar("T")
+NOT_SKIPPED = "was skipped, and live tests may not be: a claim that was not tried must not look like one that holds"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped live test is a failed one: a claim that was not tried must not look like one that holds."""
+    """A skipped live test is a failed one."""
     report = yield
     if report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, and live tests may not be: {report.longrepr}"
+        report.longrepr = f"{item.nodeid} {NOT_SKIPPED}: {report.longrepr}"
     return report
 
 
-def until(look: Callable[[], T], *, wanted: Callable[[T], bool], what: str) -> T:
-    """Look until it is as wanted; fails with the last look."""
-    deadline = time.monotonic() + HOLD_SECONDS
-    while True:
-        seen = look()
-        if wanted(seen):
-            return seen
-        if time.monotonic() > deadline:
-            pytest.fail(f"expected {what} within {HOLD_SECONDS} s, observed {seen}")
-        time.sleep(0.01)
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So is a module that skips itself while it is collected."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} {NOT_SKIPPED}: {report.longrepr}"
+    return report
 
 
 @pytest.fixture
@@ -73,3 +69,17 @@ def said(lab: Instance) -> Callable[[str, str], str]:
     return lambda host, program: until(
         lambda: look(host, program), wanted=lambda text: "\n" in text, what=f"a line of {program} on {host}"
     )
+
+
+@pytest.fixture
+def listens(lab: Instance) -> Callable[[str, int], None]:
+    """Wait until a host listens on a port."""
+
+    def wait(host: str, port: int) -> None:
+        until(
+            lambda: [s for s in lab.look(["sockets"], [host])[host].sockets if s.listens and s.local.port == port],
+            wanted=bool,
+            what=f"a listener on port {port} of {host}",
+        )
+
+    return wait
