@@ -28,9 +28,9 @@ COMMAND_SECONDS = 20.0
 
 
 class NamespaceBackend(BaseBackend):  # type: ignore[misc]
-    """Runs testinfra's commands with the fabric's own programs in a host's namespaces, over the open connection.
+    """Runs testinfra's commands in a host's namespaces with the programs of its image, over the open connection.
 
-    A student's files are seen, but nothing of the host's is executed: a replaced `ss` changes nothing.
+    No program of the host can have written what is executed, so a replaced `ss` changes nothing.
     """
 
     NAME = "socketlab"

@@ -43,7 +43,7 @@ class Started:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandResult:
-    """What one of the wiring's own trusted programs said."""
+    """What a trusted program said."""
 
     status: int
     stdout: bytes
@@ -93,8 +93,14 @@ class Wiring(Protocol):
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
         """End every program of hosts, and empty whatever programs and traffic fill."""
 
-    def command(self, host: str, argv: tuple[str, ...], *, seconds: float, stdin: bytes = b"") -> CommandResult:
-        """Run a trusted program, not one of the host's, in the host's namespaces."""
+    def command(
+        self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""
+    ) -> CommandResult:
+        """Run a trusted program in the host's namespaces, as its root user.
+
+        It comes from the host's image, which no program of the host can write to. Raises LabError after `seconds`,
+        or beyond `limit` bytes of output.
+        """
 
     def seal(self, value: object) -> None:
         """Keep a JSON value for as long as the instance lives."""

@@ -27,6 +27,7 @@ RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock")
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
     "SYS_ADMIN",  # setns(2)
+    "SYS_CHROOT",  # setns(2) into a mount namespace
     "SYS_PTRACE",  # the way to another process' namespaces leads through /proc
     "DAC_READ_SEARCH",  # ss -p
     "DAC_OVERRIDE",  # emptying what a program left without permissions
@@ -172,9 +173,12 @@ class Fabric:
         gateways = [name for name in names if lab.host(name).nat is not None]
         self._ask("clean", hosts=names, gateways=gateways)
 
-    def command(self, host: str, argv: tuple[str, ...], *, seconds: float, stdin: bytes = b"") -> CommandResult:
+    def command(
+        self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""
+    ) -> CommandResult:
         """See Wiring."""
-        done = self._ask("command", host=host, argv=argv, seconds=seconds, input=base64.b64encode(stdin).decode())
+        given = base64.b64encode(stdin).decode()
+        done = self._ask("command", host=host, argv=argv, seconds=seconds, limit=limit, input=given)
         return CommandResult(
             status=done["status"],
             stdout=base64.b64decode(done["stdout"]),

@@ -83,3 +83,18 @@ def listens(lab: Instance) -> Callable[[str, int], None]:
         )
 
     return wait
+
+
+@pytest.fixture
+def ask(lab: Instance) -> Callable[..., str]:
+    """Ask a server of serve_once_each.py from a host: ask(host, protocol, address, port[, source port]).
+
+    Gives `own-address own-port | answer`, or the name of the error, such as `timeout` or `ECONNREFUSED`.
+    """
+
+    def run(host: str, *arguments: object) -> str:
+        cwd = lab.deploy(host, folder="ask", files={"ask.py": (PROGRAMS / "ask.py").read_bytes()})
+        printed = lab.run(host, ["python3", "ask.py", *map(str, arguments)], cwd=cwd)
+        return (printed.stdout + printed.stderr).decode().strip()
+
+    return run

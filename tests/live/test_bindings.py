@@ -9,6 +9,7 @@ from typing import Any
 from lab.live import Instance
 from lab.model import Endpoint, Protocol
 from lab.observe import Socket, listeners
+from tests.live.support import until
 
 ECHO = Endpoint(protocol=Protocol.TCP, address=ip_address("203.0.113.80"), port=65432)
 
@@ -39,8 +40,6 @@ def test_a_further_listener_is_seen(lab: Instance, sockets: Callable[[str], tupl
         Endpoint(protocol=Protocol.TCP, address=ip_address("0.0.0.0"), port=8080),
         Endpoint(protocol=Protocol.TCP, address=IPv6Address("::"), port=8081),
     }
-    from tests.live.conftest import until
-
     until(lambda: listeners(sockets("stranger")), wanted=lambda seen: seen == expected, what=str(expected))
 
 

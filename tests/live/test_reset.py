@@ -1,0 +1,91 @@
+"""A reset brings back what was there at the start, and proves it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab.errors import NotPristineError
+from lab.live import Instance
+from lab.observe import Socket, Translation, listeners
+from tests.live.support import PROGRAMS, command_line
+
+
+def make_a_mess(lab: Instance, host: str) -> None:
+    """Run mess.py, which goes on in the background."""
+    cwd = lab.deploy(host, folder="mess", files={"mess.py": (PROGRAMS / "mess.py").read_bytes()})
+    printed = lab.run(host, ["python3", "mess.py"], cwd=cwd)
+    assert printed.ended.status == 0, printed.stderr.decode()
+
+
+def test_a_mess_is_gone(lab: Instance, translations: Callable[[str], tuple[Translation, ...]]) -> None:
+    """After processes, files, sockets, half-open connections, UDP mappings and shared memory: equal to the start."""
+    lab.reset()
+    before = lab.fingerprints()
+    for host in ("alice", "bob"):
+        make_a_mess(lab, host)
+    messy = lab.fingerprints()
+    assert {host for host in messy if messy[host] != before[host]} >= {"alice", "bob", "router"}
+    kinds = {line.split()[0] for line in set(messy["alice"]) - set(before["alice"])}
+    assert kinds >= {"process", "file", "socket", "ipc"}
+    assert len(translations("router")) >= 10
+    lab.reset()
+    assert lab.fingerprints() == before
+    assert translations("router") == ()
+
+
+def test_declared_programs_run_again_and_answer(lab: Instance) -> None:
+    """A server that was killed, and whose file was changed, is there again as declared."""
+    lab.run("server", ["sh", "-c", "echo 'raise SystemExit' > ~/echo/echo_server.py; pkill python3"])
+    assert listeners(lab.look(["sockets"], ["server"])["server"].sockets) == frozenset()
+    lab.reset()
+    answer = lab.run("alice", ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"])
+    assert b"Received b'Hello, server'" in answer.stdout
+
+
+def test_one_host_is_reset_and_the_others_are_left_alone(
+    lab: Instance, sockets: Callable[[str], tuple[Socket, ...]]
+) -> None:
+    """`lab reset alice` ends alice's programs only."""
+    for host in ("alice", "bob"):
+        make_a_mess(lab, host)
+    lab.reset(["alice"])
+    assert listeners(sockets("alice")) == frozenset()
+    assert len(listeners(sockets("bob"))) == 20
+
+
+def test_a_fork_bomb_is_ended(lab: Instance) -> None:
+    """A program that multiplies as fast as it can is stopped by its host's limit, and by a reset."""
+    before = lab.fingerprints()
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    lab.wiring.start(lab.host("alice"), program="bomb", argv=("python3", "-c", bomb), cwd="/tmp")
+    time.sleep(0.3)  # long enough to reach the limit; the reset below must work either way
+    lab.reset()
+    assert lab.fingerprints() == before
+
+
+def test_what_cannot_be_undone_is_said(lab: Instance, host: Callable[[str], Any]) -> None:
+    """If a host is not what it was, though no program can have done that, the reset fails and says what differs."""
+    trusted = host("alice")
+    assert trusted.run("ip address add 192.168.1.200/24 dev eth0").rc == 0
+    try:
+        with pytest.raises(NotPristineError, match=r"alice: addresses of eth0.*192\.168\.1\.200"):
+            lab.reset()
+        failed = command_line("reset", "--name", lab.name)
+        assert failed.returncode == NotPristineError.exit_code
+        assert b"Traceback" not in failed.stderr
+    finally:
+        assert trusted.run("ip address del 192.168.1.200/24 dev eth0").rc == 0
+    lab.reset()
+
+
+def test_a_reset_of_an_unknown_host_names_those_there_are(lab: Instance) -> None:
+    """A misspelt host is a usage error with the nearest name, and nothing is reset."""
+    make_a_mess(lab, "alice")
+    failed = command_line("reset", "alcie", "--name", lab.name)
+    assert failed.returncode == 2
+    assert b"did you mean alice?" in failed.stderr
+    assert len(listeners(lab.look(["sockets"], ["alice"])["alice"].sockets)) == 20
