@@ -36,6 +36,7 @@ setup: $(VENV)/.ready ## Make this machine ready: Python environment, Docker eng
 	@$(BIN)/lab setup
 
 images: setup ## Build the images whose content changed
+	@$(BIN)/lab images
 
 lab-up: setup ## Start the lab LAB
 	@$(BIN)/lab up $(LAB) $(NAMED)
@@ -64,5 +65,5 @@ bench: setup ## Measure, as ratios side by side
 	@$(BIN)/python tests/bench/bench.py
 
 clean: ## Remove every instance, the images and the Python environment
-	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove; fi
+	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,21 @@ def set_up() -> None:
         machine.ensure_engine(say=progress.say)
         with _engine() as engine:
             images.ensure(engine, say=progress.say)
+
+
+@app.command("images")
+def show_images(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove all of them, of older content too.")] = False,
+) -> None:
+    """Show the images that labs are made of, and which of them are built."""
+    from lab import images
+    from lab import show as view
+
+    with Progress() as progress, _engine() as engine:
+        if remove:
+            images.remove(engine, say=progress.say)
+        current, built = images.resolve().values(), images.built(engine)
+    show(view.images_table(current, built))
 
 
 # --------------------------------------------------------------------------------------- a lab's life
@@ -392,6 +408,9 @@ def shell(host: HostName, name: InstanceName = None) -> None:
 
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As an exception, so that what was begun is cleaned up; as a shell tells it: 128 + the signal's number.
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:

@@ -253,6 +253,11 @@ class Engine:
         with _translated(f"looking for the image {reference}"):
             return bool(self._api.images(name=reference, quiet=True))
 
+    def remove_image(self, reference: str) -> None:
+        """Remove a name of an image, and the image with its last name; one that is gone already is fine."""
+        with _translated(f"removing the image {reference}"), contextlib.suppress(docker.errors.ImageNotFound):
+            self._api.remove_image(reference)
+
     def tag(self, reference: str, repository: str, tag: str) -> None:
         """Give an image a further name."""
         with _translated(f"tagging {reference}"):

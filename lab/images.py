@@ -104,15 +104,31 @@ def resolve() -> dict[str, str]:
     return {f"{PREFIX}{name}": reference(name, content) for name, content in hashes(read_sources(folder())).items()}
 
 
-def ensure(engine: Engine, *, say: Say) -> dict[str, str]:
-    """Build what is missing; name in a lab file -> image. Costs one list when nothing is missing."""
-    sources = read_sources(folder())
+def ensure(engine: Engine, *, say: Say, top: Path | None = None) -> dict[str, str]:
+    """Build what is missing of the images in `top`; name in a lab file -> image.
+
+    Costs one list when nothing is missing. Raises ImageError.
+    """
+    sources = read_sources(top or folder())
     wanted = hashes(sources)
     present = engine.image_tags(LABEL_CONTENT)
     for name in NAMES:
         if reference(name, wanted[name]) not in present:
             _build(engine, sources[name], wanted, say)
     return {f"{PREFIX}{name}": reference(name, wanted[name]) for name in NAMES}
+
+
+def built(engine: Engine) -> tuple[str, ...]:
+    """The tags of every image of ours that the engine has, of older content too."""
+    return tuple(sorted(engine.image_tags(LABEL_CONTENT)))
+
+
+def remove(engine: Engine, *, say: Say) -> None:
+    """Remove every image of ours, and the Debian that was made for them. Raises EngineError if one is in use."""
+    bootstrapped = (BOOTSTRAPPED,) if engine.has_image(BOOTSTRAPPED) else ()
+    for tag in (*built(engine), *bootstrapped):
+        say(f"removing {tag}")
+        engine.remove_image(tag)
 
 
 def _build(engine: Engine, source: Source, wanted: Mapping[str, str], say: Say) -> None:

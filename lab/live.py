@@ -6,8 +6,10 @@ them. Everything here touches only containers that carry our labels and the inst
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from lab.plan import (
     LABEL_INSTANCE,
     LABEL_LAB,
     LABEL_ROLE,
+    LABEL_START,
     Plan,
     describe,
     plan,
@@ -83,8 +86,12 @@ class Running:
 
 def running(engine: Engine) -> tuple[Running, ...]:
     """Every instance of which there is at least one container, by name."""
+    return _instances(engine.containers({LABEL_INSTANCE: None}))
+
+
+def _instances(containers: Iterable[Found]) -> tuple[Running, ...]:
     by_name: dict[str, list[Found]] = {}
-    for found in engine.containers({LABEL_INSTANCE: None}):
+    for found in containers:
         by_name.setdefault(found.label(LABEL_INSTANCE), []).append(found)
     return tuple(_running(name, by_name[name]) for name in sorted(by_name))
 
@@ -138,19 +145,24 @@ def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: S
     """
     planned = plan(lab, instance=name, images=images)
     helper = fabric.helper(planned, images=images, description=describe(lab))
+    # Until the helper's creation has returned, the name may be somebody else's, and only this says what is ours.
+    start = (LABEL_START, uuid.uuid4().hex)
     try:
-        helper_id = engine.create(helper)
+        helper_id = engine.create(dataclasses.replace(helper, labels=(*helper.labels, start)))
     except InstanceError as error:
         raise InstanceError(
             f"expected no instance named {name}, but one is there",
             hint=f"`lab down --name {name}` removes it, `lab reset --name {name}` makes it as new, "
             "and another --name starts a second one beside it",
         ) from error
+    except BaseException:
+        remove(engine, dict([start]))
+        raise
     try:
         return _bring_up(engine, planned, helper_id, say)
     except BaseException:
         say("removing what was made")
-        remove(engine, name)
+        remove(engine, {LABEL_INSTANCE: name})
         raise
 
 
@@ -202,34 +214,32 @@ def _connect(engine: Engine, helper_id: str) -> Wiring:
             time.sleep(0.01)
 
 
-def remove(engine: Engine, name: str) -> int:
-    """Remove every container of an instance, the helper last because its name is the lock; how many.
+def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
+    """Remove every container that has the labels, helpers last because their names are the locks; how many.
 
-    An engine may still be carrying out a request of a process that was killed. So if the instance was not whole,
-    it is looked again until nothing has appeared for a while.
+    An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
+    there, it is looked again until nothing has appeared for a while.
     """
     removed = 0
-    quiet_since: float | None = None
+    quiet_since = time.monotonic()
     while True:
-        found = engine.containers({LABEL_INSTANCE: name})
-        if found:
-            quiet_since = None
-            whole = removed == 0 and _running(name, list(found)).whole
-            hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(engine.remove, hosts))
-            for one in found:
-                if one.id not in hosts:
-                    engine.remove(one.id)
-            removed += len(found)
-            if whole and not engine.containers({LABEL_INSTANCE: name}):
+        found = engine.containers(labels)
+        if not found:
+            if time.monotonic() - quiet_since > SETTLE_SECONDS:
                 return removed
+            time.sleep(0.05)
             continue
-        if quiet_since is None:
-            quiet_since = time.monotonic()
-        if time.monotonic() - quiet_since > SETTLE_SECONDS:
+        whole = removed == 0 and all(one.whole for one in _instances(found))
+        hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(engine.remove, hosts))
+        for one in found:
+            if one.id not in hosts:
+                engine.remove(one.id)
+        removed += len(found)
+        if whole and not engine.containers(labels):
             return removed
-        time.sleep(0.05)
+        quiet_since = time.monotonic()
 
 
 # ------------------------------------------------------------------------------------ one instance
@@ -437,7 +447,7 @@ def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:
 
 def down(engine: Engine, name: str) -> int:
     """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
-    removed = remove(engine, name)
+    removed = remove(engine, {LABEL_INSTANCE: name})
     if not removed:
         raise InstanceError(f"expected an instance named {name}, found none", hint=_what_runs(running(engine)))
     return removed

@@ -108,7 +108,7 @@ def _facts(paths: Paths, environment: Mapping[str, str]) -> Facts:
         forbidden=environment.get(FORBID, "").lower() in ("no", "0", "false"),
         root=os.geteuid() == 0,
         debian=shutil.which("apt-get") is not None,
-        installed=_dockerd() is not None,
+        installed=installed(),
     )
 
 
@@ -121,6 +121,11 @@ def answers(paths: Paths) -> bool:
             return True
     except EngineError:
         return False
+
+
+def installed() -> bool:
+    """Whether there is a dockerd to start."""
+    return _dockerd() is not None
 
 
 def _dockerd() -> str | None:

@@ -60,6 +60,17 @@ def labs_table(labs: Iterable[tuple[str, str, str]]) -> Table:
     return table
 
 
+def images_table(current: Iterable[str], built: Iterable[str]) -> Table:
+    """The images that labs use now, and those that older content has left."""
+    table = _table("", "IMAGE", "STATE")
+    wanted, there = list(current), set(built)
+    for tag in wanted:
+        _row(table, tag, "built" if tag in there else "will be built when it is needed")
+    for tag in sorted(there - set(wanted)):
+        _row(table, tag, "the name without a hash" if tag.endswith(":latest") else "of older content")
+    return table
+
+
 # ---------------------------------------------------------------------------------------------- plan
 
 

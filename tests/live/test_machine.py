@@ -1,0 +1,150 @@
+"""What is done on a machine where no engine answers. Each test has an engine of its own, beside the one in use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import machine
+from lab.engine import Engine, endpoint
+from lab.errors import EngineError
+from lab.machine import Paths
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
+    """Where an engine of the test's own would be; it is ended afterwards."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", machine.FORBID):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "config"))
+    # A unix socket's path is short (unix(7)), and pytest's folders are not.
+    top = Path("/tmp", f"socketlab-test-{os.getpid()}")
+    top.mkdir()
+    made = Paths(
+        socket=top / "docker.sock",
+        pid_file=top / "docker.pid",
+        log=top / "log",
+        lock=top / "lock",
+        arguments=(
+            f"--host=unix://{top}/docker.sock",
+            f"--pidfile={top}/docker.pid",
+            f"--data-root={top}/data",
+            f"--exec-root={top}/exec",
+            "--bridge=none",
+            "--iptables=false",
+        ),
+    )
+    yield made
+    if made.pid_file.exists():
+        os.kill(int(made.pid_file.read_text()), signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while made.pid_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def may_start() -> bool:
+    """Whether this user may start an engine here, which then must work; else it must be refused with advice."""
+    return os.geteuid() == 0 and machine.installed()
+
+
+def test_an_engine_is_started_where_that_is_allowed(paths: Paths) -> None:
+    """As root with dockerd installed: it is said, started past a stale pid file, and answers; else advice is given."""
+    said: list[str] = []
+    stale = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    paths.pid_file.write_text(str(stale.pid))
+    try:
+        if not may_start():
+            with pytest.raises(EngineError) as caught:
+                machine.ensure_engine(say=said.append, paths=paths)
+            assert caught.value.hint
+            return
+        machine.ensure_engine(say=said.append, paths=paths)
+    finally:
+        stale.kill()
+        stale.wait()
+    assert said == [
+        f"removing {paths.pid_file}, left by an engine that was killed",
+        f"starting dockerd; its log is {paths.log}",
+    ]
+    with Engine.connect(at=f"unix://{paths.socket}") as engine:
+        assert engine.containers({}) == ()
+    said.clear()
+    machine.ensure_engine(say=said.append, paths=paths)
+    assert said == []
+
+
+def test_an_engine_that_cannot_start_is_explained(paths: Paths) -> None:
+    """The end of its log is in the message, and where the whole log is; nothing waits for the full time."""
+    broken = Paths(
+        socket=paths.socket,
+        pid_file=paths.pid_file,
+        log=paths.log,
+        lock=paths.lock,
+        arguments=("--no-such-flag",),
+    )
+    with pytest.raises(EngineError) as caught:
+        machine.ensure_engine(say=lambda _: None, paths=broken)
+    if may_start():
+        assert "no-such-flag" in caught.value.message
+        assert str(paths.log) in caught.value.hint
+    else:
+        assert caught.value.hint
+
+
+def test_it_can_be_forbidden(paths: Paths) -> None:
+    """SOCKETLAB_ENGINE=no: nothing is started, and the message says what to do by hand."""
+    with pytest.raises(EngineError) as caught:
+        machine.ensure_engine(say=lambda _: None, paths=paths, environment={machine.FORBID: "no"})
+    assert f"expected a Docker engine at {paths.socket}, none answers" in caught.value.message
+    assert machine.FORBID in caught.value.hint
+    assert not paths.log.exists()
+
+
+def test_an_engine_elsewhere_is_used_as_it_is(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With DOCKER_HOST set, no engine is started here even if that one does not answer."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{paths.socket}.elsewhere")
+    with pytest.raises(EngineError) as caught:
+        machine.ensure_engine(say=lambda _: None, paths=paths)
+    assert "unset DOCKER_HOST" in caught.value.hint
+    assert not paths.log.exists()
+
+
+def test_a_context_is_followed(paths: Paths, tmp_path: Path) -> None:
+    """The current docker context says where the engine is, and no other is started in its place."""
+    where = f"unix://{paths.socket}.context"
+    config = tmp_path / "config"
+    meta = config / "contexts" / "meta" / hashlib.sha256(b"other").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    endpoints = {"docker": {"Host": where, "SkipTLSVerify": False}}
+    meta.write_text(json.dumps({"Name": "other", "Metadata": {}, "Endpoints": endpoints}))
+    (config / "config.json").write_text(json.dumps({"currentContext": "other"}))
+    assert endpoint() == where
+    with pytest.raises(EngineError) as caught:
+        machine.ensure_engine(say=lambda _: None, paths=paths)
+    assert where in caught.value.message
+    assert "docker context" in caught.value.hint
+    assert not paths.log.exists()
+
+
+def test_every_command_says_that_no_engine_answers(paths: Paths) -> None:
+    """Without an engine a command ends with exit code 3, where it looked, and what to do; no traceback."""
+    environment = os.environ | {"DOCKER_HOST": f"unix://{paths.socket}"}
+    for command in (["status"], ["up", "nat"], ["down", "--all"], ["nat"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "lab", *command], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == EngineError.exit_code == 3
+        assert str(paths.socket) in done.stderr
+        assert "lab setup" in done.stderr
+        assert "Traceback" not in done.stderr

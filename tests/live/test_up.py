@@ -1,0 +1,168 @@
+"""Up means seen; what does not come up is explained and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import images, labfiles, live
+from lab.checks import differences
+from lab.engine import Engine
+from lab.errors import InstanceError, NotUpError
+from lab.observe import FINGERPRINT_LOOKS, host_view
+from lab.plan import LABEL_INSTANCE
+from lab.scripts import sysctl_keys
+from tests.live.support import LABS, command_line, until
+
+NAME = "test-up"
+MOMENTS = 10
+
+
+def left(engine: Engine, name: str = NAME) -> int:
+    """How many containers of an instance there are."""
+    return len(engine.containers({LABEL_INSTANCE: name}))
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Iterator[None]:
+    """Nothing of the instance is there before and after."""
+    live.remove(engine, {LABEL_INSTANCE: NAME})
+    yield
+    live.remove(engine, {LABEL_INSTANCE: NAME})
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_program_that_does_not_listen_is_explained(engine: Engine) -> None:
+    """What was expected, what was observed, how the program ended and what it printed; exit code 5; nothing is left."""
+    failed = command_line("up", str(LABS / "never-ready.yaml"), "--name", NAME)
+    said = failed.stderr.decode()
+    assert failed.returncode == NotUpError.exit_code == 5
+    assert "server: program broken: expected listening on tcp/8000, observed no listening socket" in said
+    assert "exit status 1" in said
+    assert "no configuration found" in said
+    assert "Traceback" not in said
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_bad_file_creates_nothing(engine: Engine, tmp_path: Path) -> None:
+    """A lab file with mistakes names all of them and is refused before anything is made; exit code 2."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "networks: {home: {ipam: {config: [{subnet: 192.168.1.0/24}]}}}\n"
+        "services:\n"
+        "  alice: {image: socketlab/host, privileged: true, networks: {home: {ipv4_address: 10.0.0.1}}}\n"
+    )
+    failed = command_line("up", str(bad), "--name", NAME)
+    assert failed.returncode == 2
+    assert b"bad.yaml:3:" in failed.stderr
+    assert b"privileged" in failed.stderr
+    assert b"Traceback" not in failed.stderr
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_taken_name_is_refused_and_the_running_instance_untouched(engine: Engine) -> None:
+    """A second `lab up` of one name ends with exit code 4; the first one's hosts are the same as before."""
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+    with live.attach(engine, live.find(engine, NAME)) as instance:
+        before = instance.fingerprints()
+        failed = command_line("up", "nat", "--name", NAME)
+        assert failed.returncode == InstanceError.exit_code == 4
+        assert b"`lab down --name test-up`" in failed.stderr
+        assert instance.fingerprints() == before
+
+
+@pytest.mark.usefixtures("clean")
+def test_of_two_at_the_same_instant_one_wins(engine: Engine) -> None:
+    """Two `lab up` of one name at once: one instance comes up, whole; the other is told that the name is taken."""
+    both = [start("up", "nat", "--name", NAME) for _ in range(2)]
+    codes = sorted(process.wait(60) for process in both)
+    assert codes == [0, InstanceError.exit_code]
+    assert live.find(engine, NAME).whole
+    assert command_line("reset", "--name", NAME).returncode == 0
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_removes_what_was_made(engine: Engine, number: signal.Signals) -> None:
+    """Ctrl-C, or a polite end, in the middle of the start leaves nothing."""
+    process = start("up", "nat", "--name", NAME)
+    until(lambda: left(engine), wanted=bool, what="the first container")
+    process.send_signal(number)
+    assert process.wait(30) in (130, 143)
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_kill_at_any_moment_leaves_what_down_removes(engine: Engine) -> None:
+    """kill -9 of `lab up` at ten moments of its life; then `lab down --all` leaves nothing, and `lab up` works.
+
+    The moments are spread evenly over a whole start as it was just measured, each a little off by a fixed seed.
+    """
+    began = time.monotonic()
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+    whole = time.monotonic() - began
+    assert command_line("down", "--name", NAME).returncode == 0
+    jitter = random.Random(4711)
+    found = []
+    for moment in range(MOMENTS):
+        process = start("up", "nat", "--name", NAME)
+        time.sleep(whole * (moment + jitter.random()) / MOMENTS)
+        process.kill()
+        process.wait()
+        found.append(left(engine))
+        assert command_line("down", "--name", NAME).returncode in (0, InstanceError.exit_code)
+        assert left(engine) == 0
+        # Nothing appears later either: the engine has ended what it was still doing for the killed process.
+        time.sleep(0.2)
+        assert left(engine) == 0
+    assert any(found), "no kill hit a start under way"
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_everything_declared_is_looked_at(engine: Engine) -> None:
+    """Each kind of declared fact, when it is taken away from a running lab, is reported as missing."""
+    described = labfiles.load("nat")
+    refs = images.ensure(engine, say=lambda _: None)
+    with live.up(engine, described, name=NAME, images=refs, say=lambda _: None) as lab:
+        lab.wiring.clean(described, ["server"])
+
+        def missing() -> list[str]:
+            keys = {key for host in described.hosts for key in sysctl_keys(described, host)}
+            seen = lab.wiring.look(FINGERPRINT_LOOKS, sysctls=keys)
+            return [
+                f"{one.host} {one.subject}"
+                for one in differences(described, {h: host_view(t) for h, t in seen.items()})
+            ]
+
+        assert missing() == []
+        for host, command, subject in (
+            ("alice", "ip route del default", "alice routes"),
+            ("alice", "ip address del 192.168.1.100/24 dev eth0", "alice addresses of eth0 on home"),
+            ("bob", "ip link set eth0 down", "bob state of eth0"),
+            ("router", "nft flush chain ip socketlab postrouting", "router nft rules"),
+            ("stranger", "ip link add further type veth", "stranger interfaces"),
+        ):
+            assert lab.wiring.command(host, ("sh", "-c", command), seconds=5).status == 0
+            assert subject in missing()
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """The command line, in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ,
+    )
