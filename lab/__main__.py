@@ -210,7 +210,7 @@ def up(lab: LabName, name: InstanceName = None) -> None:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
             started = instance.wiring.started()
-            status = view.status_json(live.find(engine, instance_name), described, started)
+            status = view.status_json(live.find(engine, instance_name), described, started, came_up=True)
     show(view.status_table(status))
 
 
@@ -265,17 +265,20 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
         for one in found:
             try:
                 with live.attach(engine, one) as instance:
-                    states.append(view.status_json(one, instance.lab, instance.wiring.started()))
+                    came_up, started = instance.wiring.is_sealed(), instance.wiring.started()
+                    states.append(view.status_json(one, instance.lab, started, came_up=came_up))
             except LabError:
-                states.append(view.status_json(one, None, ()))
+                states.append(view.status_json(one, None, (), came_up=False))
     if as_json:
         show_json(states)
     elif not states:
         sys.stdout.write("nothing runs; `lab up nat` starts a lab\n")
     for state in [] if as_json else states:
         show(view.status_table(state))
-        if state["state"] == "broken":
-            sys.stdout.write(f"{state['instance']} is broken: `lab down --name {state['instance']}` removes it\n")
+        if state["state"] != "up":
+            sys.stdout.write(
+                f"{state['instance']} is not up; if nothing is starting it: `lab down --name {state['instance']}`\n"
+            )
 
 
 # -------------------------------------------------------------------------------------------- looking

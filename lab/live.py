@@ -25,6 +25,7 @@ from lab.plan import (
     HOME,
     LABEL_DESCRIPTION,
     LABEL_HOST,
+    LABEL_HOSTS,
     LABEL_INSTANCE,
     LABEL_LAB,
     LABEL_ROLE,
@@ -75,13 +76,18 @@ class Running:
     created: int
     helper: Member | None
     hosts: tuple[Member, ...]
+    expected: int
+    """how many hosts its lab has"""
     description: str
 
     @property
     def whole(self) -> bool:
-        """Whether the helper and every host that is there run."""
-        members = [*self.hosts, *([self.helper] if self.helper else [])]
-        return self.helper is not None and all(member.state == "running" for member in members)
+        """Whether the helper and every host of the lab run."""
+        return (
+            self.helper is not None
+            and len(self.hosts) == self.expected
+            and all(member.state == "running" for member in (self.helper, *self.hosts))
+        )
 
 
 def running(engine: Engine) -> tuple[Running, ...]:
@@ -105,6 +111,7 @@ def _running(name: str, containers: list[Found]) -> Running:
         created=min(found.created for found in containers),
         helper=members[helpers[0].id] if helpers else None,
         hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
+        expected=int(helpers[0].label(LABEL_HOSTS) or 0) if helpers else 0,
         description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
     )
 
@@ -191,8 +198,9 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
         wiring.find(ids)
         wiring.wire(planned)
         say("looking whether everything is there")
-        wiring.seal(instance.make_pristine(tuple(ids)))
+        pristine = instance.make_pristine(tuple(ids))
         instance.start_programs(tuple(ids))
+        wiring.seal(pristine)
     except BaseException:
         instance.close()
         raise

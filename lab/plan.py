@@ -20,6 +20,7 @@ LABEL_ROLE = "socketlab.role"
 LABEL_HOST = "socketlab.host"
 LABEL_LAB = "socketlab.lab"
 LABEL_WIRING = "socketlab.wiring"
+LABEL_HOSTS = "socketlab.hosts"
 LABEL_START = "socketlab.start"
 LABEL_DESCRIPTION = "socketlab.description"
 

@@ -164,25 +164,26 @@ def _words(items: Iterable[object]) -> str:
 # -------------------------------------------------------------------------------------------- status
 
 
-def status_json(found: Running, lab: Lab | None, started: Iterable[Started]) -> Json:
-    """An instance; `lab` is None if it is broken and its description cannot be had."""
+def status_json(found: Running, lab: Lab | None, started: Iterable[Started], *, came_up: bool) -> Json:
+    """An instance; `lab` is None if its description cannot be had."""
+    programs = list(started)
+    states = {member.host: member.state for member in found.hosts}
+    names = [host.name for host in lab.hosts] if lab else list(states)
     return {
         "instance": found.name,
         "lab": found.lab,
-        "state": "up" if found.whole and lab is not None else "broken",
+        "state": "broken" if not found.whole or lab is None else "up" if came_up else "starting",
         "created": found.created,
         "hosts": [
             {
-                "host": member.host,
-                "state": member.state,
-                "addresses": _addresses(lab, member.host),
+                "host": name,
+                "state": states.get(name, "missing"),
+                "addresses": _addresses(lab, name),
                 "programs": [
-                    {"program": one.program, "pid": one.pid, "ended": one.end}
-                    for one in started
-                    if one.host == member.host
+                    {"program": one.program, "pid": one.pid, "ended": one.end} for one in programs if one.host == name
                 ],
             }
-            for member in found.hosts
+            for name in names
         ],
     }
 

@@ -108,5 +108,8 @@ class Wiring(Protocol):
     def sealed(self) -> Any:
         """The value kept by `seal`; None if the instance never was up."""
 
+    def is_sealed(self) -> bool:
+        """Whether there is such a value, which may be large: whether the instance came up."""
+
     def close(self) -> None:
         """Hang up. The instance goes on."""

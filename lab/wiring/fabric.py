@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from lab.errors import InstanceError, LabError
 from lab.model import Host, Lab
-from lab.plan import LABEL_DESCRIPTION, LABEL_WIRING, Container, Plan, container_name, environment, labels
+from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
 from lab.wiring import CommandResult, Ended, Output, Started
 
@@ -45,6 +45,7 @@ def helper(plan: Plan, *, images: Mapping[str, str], description: str) -> Contai
         labels=(
             *labels(plan.lab, plan.instance, "fabric"),
             (LABEL_WIRING, NAME),
+            (LABEL_HOSTS, str(len(plan.lab.hosts))),
             (LABEL_DESCRIPTION, description),
         ),
         hostname="fabric",
@@ -136,7 +137,7 @@ class Fabric:
     @staticmethod
     def _result(answer: dict[str, Any]) -> Any:
         if "error" in answer:
-            raise AgentError(answer["error"])
+            raise AgentError(answer["error"], hint="`lab status` shows which hosts run")
         return answer["ok"]
 
     def close(self) -> None:
@@ -258,6 +259,10 @@ class Fabric:
     def sealed(self) -> Any:
         """See Wiring."""
         return self._ask("sealed")
+
+    def is_sealed(self) -> bool:
+        """See Wiring."""
+        return bool(self._ask("is_sealed"))
 
 
 def _step(step: Step) -> tuple[str, str | dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -166,3 +167,43 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         env=os.environ,
     )
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_start_that_died_is_not_shown_as_up(engine: Engine) -> None:
+    """An instance whose hosts all run but whose start was killed is `starting`, cannot be reset, and goes down."""
+    described = labfiles.load("nat")
+    refs = images.ensure(engine, say=lambda _: None)
+
+    def die(text: str) -> None:
+        if text.startswith("looking"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        with Engine.connect() as own:
+            live.up(own, described, name=NAME, images=refs, say=die)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    shown = command_line("status", "--name", NAME, "--json")
+    assert [one["state"] for one in json.loads(shown.stdout)] == ["starting"]
+    assert command_line("reset", "--name", NAME).returncode == InstanceError.exit_code
+    assert command_line("down", "--name", NAME).returncode == 0
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_lab_that_lost_a_host_is_shown_as_broken(engine: Engine) -> None:
+    """A host that was killed behind our back is named in the status, and a reset says so instead of succeeding."""
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+    bob = next(member for member in live.find(engine, NAME).hosts if member.host == "bob")
+    engine.remove(bob.id)
+    (status,) = json.loads(command_line("status", "--name", NAME, "--json").stdout)
+    assert status["state"] == "broken"
+    assert {host["host"]: host["state"] for host in status["hosts"]}["bob"] == "missing"
+    reset = command_line("reset", "--name", NAME)
+    assert reset.returncode != 0
+    assert b"bob" in reset.stderr
+    assert b"Traceback" not in reset.stderr
+    assert command_line("down", "--name", NAME).returncode == 0
+    assert left(engine) == 0

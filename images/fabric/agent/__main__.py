@@ -38,16 +38,16 @@ class Agent:
         self.lock = threading.Lock()
 
     def some(self, names: list[str] | None) -> dict[str, Place]:
-        """The places of the hosts asked for; all of them for None."""
-        if names is None:
-            return dict(self.places)
-        return {name: self.place(name) for name in names}
+        """The places of the hosts asked for; all of them for None. Raises AgentError naming those that ended."""
+        wanted = self.places if names is None else names
+        gone = [name for name in wanted if name not in self.places or not self.places[name].lives]
+        if gone:
+            raise AgentError(f"expected {', '.join(gone)} to run, but the container has ended")
+        return {name: self.places[name] for name in wanted}
 
     def place(self, name: str) -> Place:
-        """One host's place. Raises AgentError if it is not wired."""
-        if name not in self.places:
-            raise AgentError(f"{name}: not wired")
-        return self.places[name]
+        """One host's place. Raises AgentError if it has ended."""
+        return self.some([name])[name]
 
     def do_find(self, request: Request) -> Any:
         """Find the hosts' processes: {containers: {name: id}}."""
@@ -121,6 +121,11 @@ class Agent:
         """The value kept by `seal`, None before."""
         del request
         return self.seal
+
+    def do_is_sealed(self, request: Request) -> Any:
+        """Whether a value was kept by `seal`."""
+        del request
+        return self.seal is not None
 
     def do_command(self, request: Request) -> Any:
         """Run a trusted command in a host: {host, argv, seconds, limit, input}. See commands.py."""

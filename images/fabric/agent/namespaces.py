@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import subprocess
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ class Place:
     name: str
     container: str
     pid: int
+    process: int
+    """a descriptor of process 1 (pidfd_open(2)): readable once it has ended"""
     net: int
     ipc: int
     pid_namespace: int
@@ -40,10 +43,15 @@ class Place:
         """The host's root folder, seen from here."""
         return f"/proc/{self.pid}/root"
 
+    @property
+    def lives(self) -> bool:
+        """Whether the host's process 1 still runs. Its namespaces outlive it here, empty."""
+        return not select.select([self.process], [], [], 0)[0]
+
     def close(self) -> None:
-        """Let go of the namespaces."""
-        os.close(self.net)
-        os.close(self.ipc)
+        """Let go of the process and its namespaces."""
+        for descriptor in (self.process, self.net, self.ipc):
+            os.close(descriptor)
 
 
 def setns(descriptor: int, kind: int) -> None:
@@ -122,6 +130,7 @@ def _place(name: str, container: str, pid: int) -> Place:
         name=name,
         container=container,
         pid=pid,
+        process=os.pidfd_open(pid),
         net=os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC),
         ipc=os.open(f"/proc/{pid}/ns/ipc", os.O_RDONLY | os.O_CLOEXEC),
         pid_namespace=os.stat(f"/proc/{pid}/ns/pid").st_ino,
