@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_interface
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.model import Address, Endpoint, InterfaceAddress, Protocol
+
+T = TypeVar("T")
 
 
 class UnreadableError(ValueError):
@@ -57,7 +60,10 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SocketEnd:
-    """One side of a socket. No address is the wildcard of both families (`*`), no port is port 0."""
+    """One side of a socket. No address is the wildcard of both families (`*`), no port is port 0.
+
+    A raw socket has its IP protocol's number for a port (raw(7)), a packet socket its EtherType (packet(7)).
+    """
 
     address: Address | None
     port: int
@@ -77,7 +83,7 @@ class Socket:
     """One row of ss(8)."""
 
     kind: Kind
-    state: str
+    state: State
     local: SocketEnd
     remote: SocketEnd
     uid: int = 0
@@ -87,7 +93,8 @@ class Socket:
     @property
     def listens(self) -> bool:
         """Whether it waits for others to begin: a listening TCP socket, or any UDP or raw one without a peer."""
-        return self.state in (State.LISTEN, State.UNCONN)
+        # A TCP socket in the state CLOSED (RFC 9293 §3.3.2) is UNCONN to ss(8) too, and nobody can reach it.
+        return self.state is (State.LISTEN if self.kind is Kind.TCP else State.UNCONN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,51 +169,90 @@ class Route:
 
 # --------------------------------------------------------------------------------------------- sockets
 
-_ROW = re.compile(r"(?P<kind>\S+)\s+(?P<state>\S+)\s+\d+\s+\d+\s+(?P<local>\S+)\s+(?P<remote>\S+)\s*(?P<rest>.*)")
-_OWNER = re.compile(r'\("(?P<name>(?:[^"\\]|\\.)*)",pid=(?P<pid>\d+),fd=\d+\)')
-_KINDS = {"tcp": Kind.TCP, "udp": Kind.UDP, "p_raw": Kind.PACKET, "p_dgr": Kind.PACKET, "raw": Kind.RAW}
-_ICMP_KINDS = {"icmp": Kind.ICMP, "icmp6": Kind.ICMP6, "???": Kind.RAW}
+# All of a row is written by ss(8) and the kernel, except the names of processes: a program gives itself any name it
+# likes (prctl(2), PR_SET_NAME), with quotes, spaces, line ends, or the words of a row in it. Only a `)` never shows
+# up, because ss reads the name from /proc/PID/stat as what stands before the first one.
+_OWNER = r'\("[^)]*",pid=\d+,fd=\d+\)'
+_ROW = re.compile(
+    r"(?P<kind>\S+) +(?P<state>\S+) +\d+ +\d+ +(?P<local>\S+) +(?P<remote>\S+) *"
+    rf"(?:users:\((?P<owners>{_OWNER}(?:,{_OWNER})*)\))?(?P<rest>[^\n]*)(?:\n|\Z)"
+)
+_OWNER_PARTS = re.compile(r'\("(?P<name>[^)]*)",pid=(?P<pid>\d+),fd=\d+\)')
+_BLANK = re.compile(r"\s*")
+_UID = re.compile(r"(?:^|\s)uid:(\d+)(?:\s|$)")
+_V6ONLY = re.compile(r"(?:^|\s)v6only:([01])(?:\s|$)")
+_END = re.compile(r"(?P<address>\*|\[[0-9a-f:.]+\]|[0-9.]+)(?:%(?P<device>[^\s:]+))?:(?P<port>\d+|\*)", re.ASCII)
+_PACKET_END = re.compile(r"(?:\*|\[(?P<type>\d+)\]):(?P<device>\S+)")
+_KINDS = {
+    "tcp": Kind.TCP,
+    "udp": Kind.UDP,
+    "raw": Kind.RAW,
+    "???": Kind.RAW,
+    "icmp": Kind.ICMP,
+    "icmp6": Kind.ICMP6,
+    "p_raw": Kind.PACKET,
+    "p_dgr": Kind.PACKET,
+}
+_NOBODY = SocketEnd(address=None, port=0)
 
 
 def sockets(text: str) -> tuple[Socket, ...]:
     """The rows of `ss -H -n -a -O -e [-p]`. Raises UnreadableError."""
-    return tuple(_socket(line) for line in text.splitlines() if line.strip())
+    found = []
+    position = _skip_blank(text, 0)
+    while position < len(text):
+        row = _ROW.match(text, position)
+        if row is None or row["kind"] not in _KINDS or "users:" in row["rest"]:
+            raise UnreadableError(f"ss: {text[position:].split(chr(10), 1)[0]!r}")
+        found.append(_socket(row))
+        position = _skip_blank(text, row.end())
+    return tuple(found)
 
 
-def _socket(line: str) -> Socket:
-    row = _ROW.fullmatch(line.strip())
-    kind = None if row is None else _KINDS.get(row["kind"]) or _ICMP_KINDS.get(row["kind"])
-    if row is None or kind is None:
-        raise UnreadableError(f"ss: {line!r}")
-    v6only = re.search(r"\bv6only:([01])", row["rest"])
-    uid = re.search(r"\buid:(\d+)", row["rest"])
-    packet = kind is Kind.PACKET
+def _skip_blank(text: str, position: int) -> int:
+    blank = _BLANK.match(text, position)
+    return position if blank is None else blank.end()
+
+
+def _socket(row: re.Match[str]) -> Socket:
+    kind = _KINDS[row["kind"]]
+    v6only = _V6ONLY.search(row["rest"])
+    uid = _UID.search(row["rest"])
+    owners = _OWNER_PARTS.finditer(row["owners"] or "")
+    try:
+        state = State(row["state"])
+    except ValueError as error:
+        raise UnreadableError(f"ss: {row['state']!r} is not a state") from error
     return Socket(
         kind=kind,
-        state=row["state"],
-        local=SocketEnd(address=None, port=0, device=row["local"]) if packet else _end(row["local"]),
-        remote=SocketEnd(address=None, port=0) if packet else _end(row["remote"]),
+        state=state,
+        local=_packet_end(row["local"]) if kind is Kind.PACKET else _end(row["local"]),
+        remote=_NOBODY if kind is Kind.PACKET else _end(row["remote"]),
         uid=int(uid[1]) if uid else 0,
         v6only=v6only[1] == "1" if v6only else None,
-        processes=tuple(Process(name=owner["name"], pid=int(owner["pid"])) for owner in _OWNER.finditer(row["rest"])),
+        processes=tuple(Process(name=owner["name"], pid=int(owner["pid"])) for owner in owners),
     )
 
 
 def _end(text: str) -> SocketEnd:
-    host, _, port = text.rpartition(":")
-    address, _, device = host.partition("%")
-    if address.startswith("["):
-        address, _, tail = address[1:].partition("]")
-        device = device.rstrip("]") or tail.lstrip("%")
-    device = device.rstrip("]")
+    end = _END.fullmatch(text)
     try:
+        if end is None:
+            raise ValueError(text)
         return SocketEnd(
-            address=None if address == "*" else ip_address(address),
-            port=int(port) if port.isdigit() else 0,
-            device=device,
+            address=None if end["address"] == "*" else ip_address(end["address"].strip("[]")),
+            port=0 if end["port"] == "*" else int(end["port"]),
+            device=end["device"] or "",
         )
     except ValueError as error:
         raise UnreadableError(f"ss: {text!r} is not an address and a port") from error
+
+
+def _packet_end(text: str) -> SocketEnd:
+    end = _PACKET_END.fullmatch(text)
+    if end is None:
+        raise UnreadableError(f"ss: {text!r} is not an EtherType and a device")
+    return SocketEnd(address=None, port=int(end["type"] or 0), device="" if end["device"] == "*" else end["device"])
 
 
 def listeners(found: tuple[Socket, ...]) -> frozenset[Endpoint]:
@@ -226,6 +272,7 @@ def listeners(found: tuple[Socket, ...]) -> frozenset[Endpoint]:
 
 _FIELD = re.compile(r"(?P<key>src|dst|sport|dport|type|code|id)=(?P<value>\S+)")
 _FLAG = re.compile(r"\[(?P<flag>[A-Z_]+)\]")
+_STATE = re.compile(r"[A-Z][A-Z0-9_]*")  # a simultaneous open is SYN_SENT2
 
 
 def translations(text: str) -> tuple[Translation, ...]:
@@ -237,9 +284,9 @@ def _translation(line: str) -> Translation:
     words = line.split()
     fields = _FIELD.findall(line)
     starts = [index for index, (key, _) in enumerate(fields) if key == "src"]
-    if len(words) < 5 or len(starts) != 2:
+    if len(words) < 6 or len(starts) != 2:
         raise UnreadableError(f"conntrack: {line!r}")
-    state = words[5] if len(words) > 5 and words[5].replace("_", "").isalpha() else ""
+    state = words[5] if _STATE.fullmatch(words[5]) else ""
     try:
         return Translation(
             protocol=words[2],
@@ -268,7 +315,7 @@ def _flow(fields: dict[str, str]) -> Flow:
 
 def links(text: str) -> tuple[Link, ...]:
     """The interfaces of `ip -j addr show`. Raises UnreadableError."""
-    return tuple(_link(item) for item in _json(text))
+    return tuple(_read(_link, text))
 
 
 def _link(item: dict[str, Any]) -> Link:
@@ -285,22 +332,26 @@ def _link(item: dict[str, Any]) -> Link:
 
 
 def routes(text: str) -> tuple[Route, ...]:
-    """The main table's routes in `ip -j route show table all`, without those that the kernel makes itself."""
-    return tuple(
-        Route(
-            destination=item["dst"],
-            via=ip_address(item["gateway"]) if "gateway" in item else None,
-            device=item.get("dev", ""),
-        )
-        for item in _json(text)
-        if item.get("table", "main") == "main" and item.get("protocol") != "kernel"
+    """The main table's routes in `ip -j route show table all`, without those that the kernel makes itself.
+
+    Raises UnreadableError.
+    """
+    return tuple(route for route in _read(_route, text) if route is not None)
+
+
+def _route(item: dict[str, Any]) -> Route | None:
+    route = Route(
+        destination=item["dst"],
+        via=ip_address(item["gateway"]) if "gateway" in item else None,
+        device=item.get("dev", ""),
     )
+    return route if item.get("table", "main") == "main" and item.get("protocol") != "kernel" else None
 
 
-def _json(text: str) -> list[dict[str, Any]]:
+def _read(make: Callable[[dict[str, Any]], T], text: str) -> list[T]:
     try:
-        return [item for item in json.loads(text or "[]") if item]
-    except ValueError as error:
+        return [make(item) for item in json.loads(text.strip() or "[]") if item]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableError(f"ip: {text[:80]!r}") from error
 
 
@@ -323,7 +374,8 @@ def host_view(texts: dict[str, Any]) -> HostView:
     """The typed view of what a wiring's `look` brought of one host. Raises UnreadableError."""
     return HostView(
         links=links(texts.get("addresses", "")),
-        routes=routes(texts.get("routes", "")) + routes(texts.get("routes6", "")),
+        # `table all` gives the routes of both families, IPv6's a second time when asked for alone.
+        routes=tuple(dict.fromkeys(routes(texts.get("routes", "")) + routes(texts.get("routes6", "")))),
         sockets=sockets(texts.get("owners", texts.get("sockets", ""))) + sockets(texts.get("packet_sockets", "")),
         rules=texts.get("rules", ""),
         sysctls=tuple(_settings(texts.get("sysctls", ""))),
@@ -353,24 +405,41 @@ FINGERPRINT_LOOKS = (
 
 
 def fingerprint(texts: dict[str, Any]) -> tuple[str, ...]:
-    """A host's state as sorted lines, equal for equal states: nothing in it depends on time or on pids."""
-    lines = [f"process {p['uid']} {' '.join(p['command'])}" for p in texts["processes"]]
-    lines += [f"file {line}" for line in texts["files"]]
+    """A host's state as sorted lines, equal for equal states: nothing in it depends on time or on pids.
+
+    Names that a program chose are quoted, so that no line can look like another or drive a terminal.
+    Raises UnreadableError.
+    """
+    lines = [f"process {p['uid']} {' '.join(map(_quoted, p['command']))}" for p in texts["processes"]]
+    lines += [f"file {_visible(line)}" for line in texts["files"]]
     lines += [f"sysctl {line}" for line in texts["sysctls"].splitlines()]
     lines += [f"ipc {line}" for line in texts["ipc"].splitlines()]
-    lines += [f"rule {line.strip()}" for line in texts["rules"].splitlines()]
+    # Their order is part of what rules mean.
+    lines += [f"rule {number}: {line.strip()}" for number, line in enumerate(texts["rules"].splitlines(), 1)]
     lines += [f"conntrack {texts['conntrack_count'].strip()}"]
     lines += [_socket_line(socket) for socket in sockets(texts["sockets"]) + sockets(texts["packet_sockets"])]
     for name in ("addresses", "routes", "routes6", "policy"):
-        lines += [f"{name} {json.dumps(_lasting(item), sort_keys=True)}" for item in _json(texts[name])]
+        lines += [f"{name} {item}" for item in _read(_lasting, texts[name])]
     return tuple(sorted(lines))
 
 
+def _quoted(word: str) -> str:
+    return _visible(word) if word.isalnum() else "'" + _visible(word).replace("'", "\\x27") + "'"
+
+
+def _visible(text: str) -> str:
+    """The text with everything that does not print, and the backslash itself, written as an escape."""
+    return "".join(
+        char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def _socket_line(socket: Socket) -> str:
-    return f"socket {socket.kind} {socket.state} {socket.local} {socket.remote} uid {socket.uid}"
+    v6only = " v6only" if socket.v6only else ""
+    return f"socket {socket.kind} {socket.state} {socket.local} {socket.remote} uid {socket.uid}{v6only}"
 
 
-def _lasting(item: dict[str, Any]) -> dict[str, Any]:
+def _lasting(item: dict[str, Any]) -> str:
     """Without what changes by itself or with each creation: the numbers of interfaces and lifetimes."""
     passing = {"ifindex", "link_index", "link_netnsid", "cache", "used", "expires", "age"}
-    return {key: value for key, value in item.items() if key not in passing}
+    return json.dumps({key: value for key, value in item.items() if key not in passing}, sort_keys=True)
