@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from lab.model import Address, Endpoint, Host, Lab
 from lab.observe import HostView, Socket, Translation, listeners
@@ -157,14 +158,22 @@ class ThreeViews:
 
 def three_views(client: Socket, entries: tuple[Translation, ...], peer: tuple[Address, int]) -> ThreeViews | None:
     """The views of the client's connection; None if the gateway has no entry for it."""
-    if client.local.address is None:
+    if client.local.address is None or client.remote.address is None:
         return None
-    own = (client.local.address, client.local.port)
+    own = _on_the_wire(client.local.address, client.local.port)
+    far = _on_the_wire(client.remote.address, client.remote.port)
+    seen = _on_the_wire(*peer)
     for entry in entries:
-        far = (entry.original.destination, entry.original.destination_port)
-        if entry.protocol == client.kind and entry.inside == own and far == (client.remote.address, client.remote.port):
-            return ThreeViews(client=own, gateway_inside=entry.inside, gateway_outside=entry.outside, peer=peer)
+        asked = (entry.original.destination, entry.original.destination_port)
+        if entry.protocol == client.kind and entry.inside == own and asked == far:
+            return ThreeViews(client=own, gateway_inside=entry.inside, gateway_outside=entry.outside, peer=seen)
     return None
+
+
+def _on_the_wire(address: Address, port: int) -> tuple[Address, int]:
+    """An IPv6 socket that speaks IPv4 sees mapped addresses (RFC 4291 §2.5.5.2); the packets have plain ones."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address, port
 
 
 def _words(items: Iterable[object]) -> str:
