@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from lab.live import Running
 from lab.model import Host, Lab
@@ -23,20 +23,21 @@ Json = dict[str, Any]
 
 
 def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
-    table = Table(title=escape(title) if title else None, title_justify="left", header_style="bold", box=None)
+    heading = Text(printable(title), style="table.title") if title else None
+    table = Table(title=heading, title_justify="left", header_style="bold", box=None)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return table
 
 
 def _row(table: Table, *cells: object) -> None:
-    # What comes out of a lab is never taken for markup or for a terminal's control codes.
     table.add_row(*(_cell(cell) for cell in cells))
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
+    # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
     lines = value if isinstance(value, list) else [value]
-    return "\n".join(escape(printable(str(line))) for line in lines)
+    return Text("\n".join(printable(str(line)) for line in lines))
 
 
 def printable(text: str) -> str:
