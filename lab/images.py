@@ -12,12 +12,9 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lab.errors import ImageError
-
-if TYPE_CHECKING:
-    from lab.engine import Engine
 
 Say = Callable[[str], None]
 
@@ -52,6 +49,38 @@ class Source:
                 found = _PARENT.search(content.decode())
                 return found[1].removeprefix(PREFIX) if found else None
         raise ImageError(f"expected a Dockerfile in images/{self.name}, found none")
+
+
+class Builder(Protocol):
+    """What building needs of a Docker engine; `lab.engine.Engine` has it."""
+
+    def image_tags(self, label: str) -> frozenset[str]:
+        """The tags of every image that carries the label."""
+
+    def has_image(self, reference: str) -> bool:
+        """Whether there is an image of that name."""
+
+    def tag(self, reference: str, repository: str, tag: str) -> None:
+        """Give an image a further name."""
+
+    def pull(self, reference: str, *, seconds: float) -> bool:
+        """Get an image from its registry; whether that worked in time."""
+
+    def import_image(self, tar: Path, reference: str) -> None:
+        """Make an image of a root folder's tar file."""
+
+    def remove_image(self, reference: str) -> None:
+        """Remove an image's name, and the image with its last one. Raises EngineError if it is in use."""
+
+    def build(
+        self,
+        files: Mapping[str, tuple[int, bytes]],
+        *,
+        tag: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+    ) -> None:
+        """Build an image from a folder's files (mode, content)."""
 
 
 def hashes(sources: Mapping[str, Source]) -> dict[str, str]:
@@ -104,7 +133,7 @@ def resolve() -> dict[str, str]:
     return {f"{PREFIX}{name}": reference(name, content) for name, content in hashes(read_sources(folder())).items()}
 
 
-def ensure(engine: Engine, *, say: Say, top: Path | None = None) -> dict[str, str]:
+def ensure(engine: Builder, *, say: Say, top: Path | None = None) -> dict[str, str]:
     """Build what is missing of the images in `top`; name in a lab file -> image.
 
     Costs one list when nothing is missing. Raises ImageError.
@@ -118,12 +147,12 @@ def ensure(engine: Engine, *, say: Say, top: Path | None = None) -> dict[str, st
     return {f"{PREFIX}{name}": reference(name, wanted[name]) for name in NAMES}
 
 
-def built(engine: Engine) -> tuple[str, ...]:
+def built(engine: Builder) -> tuple[str, ...]:
     """The tags of every image of ours that the engine has, of older content too."""
     return tuple(sorted(engine.image_tags(LABEL_CONTENT)))
 
 
-def remove(engine: Engine, *, say: Say) -> None:
+def remove(engine: Builder, *, say: Say) -> None:
     """Remove every image of ours, and the Debian that was made for them. Raises EngineError if one is in use."""
     bootstrapped = (BOOTSTRAPPED,) if engine.has_image(BOOTSTRAPPED) else ()
     for tag in (*built(engine), *bootstrapped):
@@ -131,7 +160,7 @@ def remove(engine: Engine, *, say: Say) -> None:
         engine.remove_image(tag)
 
 
-def _build(engine: Engine, source: Source, wanted: Mapping[str, str], say: Say) -> None:
+def _build(engine: Builder, source: Source, wanted: Mapping[str, str], say: Say) -> None:
     parent = source.parent
     arguments = {"BASE": reference(parent, wanted[parent])} if parent else {"DEBIAN": _debian(engine, say)}
     tag = reference(source.name, wanted[source.name])
@@ -146,7 +175,7 @@ def _build(engine: Engine, source: Source, wanted: Mapping[str, str], say: Say) 
     engine.tag(tag, f"{PREFIX}{source.name}", "latest")
 
 
-def _debian(engine: Engine, say: Say) -> str:
+def _debian(engine: Builder, say: Say) -> str:
     """Debian itself: what is there, else what a registry gives, else made from Debian's own packages."""
     from lab import machine
 

@@ -161,7 +161,7 @@ def _start(paths: Paths, say: Say) -> None:
         if done.returncode != 0:
             raise EngineError(f"`systemctl start docker` failed: {done.stderr.strip()}", hint="`journalctl -u docker`")
         return _await(paths, None)
-    _remove_stale_pid(paths.pid_file, say)
+    remove_stale_pid(paths.pid_file, say=say)
     say(f"starting dockerd; its log is {paths.log}")
     paths.log.parent.mkdir(parents=True, exist_ok=True)
     with paths.log.open("a") as log:
@@ -175,7 +175,7 @@ def _start(paths: Paths, say: Say) -> None:
     return _await(paths, process)
 
 
-def _remove_stale_pid(pid_file: Path, say: Say) -> None:
+def remove_stale_pid(pid_file: Path, *, say: Say) -> None:
     """dockerd refuses to start if the process in its pid file lives, whatever that process is by now."""
     try:
         pid = int(pid_file.read_text().strip())
