@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.live import Running
-from lab.model import Host, Lab
+from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
 from lab.plan import Plan
 from lab.scripts import before, steps
@@ -289,6 +289,10 @@ def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
     )
     for gateway, entries in tables.items():
         for entry in entries:
-            ends = (f"{address}:{port}" for address, port in (entry.inside, entry.outside, entry.peer))
+            ends = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
             _row(table, gateway, entry.protocol, *ends, entry.state, entry.seconds_left)
     return table
+
+
+def _end(address: Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

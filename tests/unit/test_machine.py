@@ -113,10 +113,12 @@ def test_a_pid_that_another_program_has_by_now_is_stale(tmp_path: Path) -> None:
 def test_a_pid_file_of_a_living_engine_stays(tmp_path: Path) -> None:
     """A process that is called dockerd keeps its file; starting a second one is dockerd's to refuse."""
     program = tmp_path / "dockerd"
-    program.write_text("#!/bin/sh\nread line\n")
+    program.write_text("#!/bin/sh\necho ready\nread line\n")
     program.chmod(0o755)
     file = tmp_path / "docker.pid"
-    with subprocess.Popen([program], stdin=subprocess.PIPE) as engine:
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+        assert engine.stdout is not None
+        assert engine.stdout.readline() == b"ready\n"  # only now it surely has its own name
         file.write_text(f"{engine.pid}\n")
         assert removed(file) == (False, [])
 

@@ -1,0 +1,309 @@
+"""Tables as people see them, and dictionaries as scripts get them. The keys of the latter are an interface."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from lab.live import Member, Running
+from lab.observe import HostView, Kind, Process, translations
+from lab.plan import Plan, plan
+from lab.show import (
+    labs_json,
+    labs_table,
+    nat_json,
+    nat_table,
+    plan_commands,
+    plan_json,
+    plan_table,
+    printable,
+    sockets_json,
+    sockets_table,
+    status_json,
+    status_table,
+)
+from lab.wiring import Started
+from tests.unit.examples import connected, listening, rich_lab, small_lab
+
+GOLDEN = Path(__file__).parent / "show_data"
+IMAGES = {"socketlab/host": "socketlab/host:0123456789ab", "socketlab/gateway": "socketlab/gateway:ba9876543210"}
+
+
+def rendered(value: RenderableType, *, terminal: bool = False) -> str:
+    """What reaches a terminal, or a file, that is 200 columns wide; spaces at the ends of lines left out."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=200, highlight=False, force_terminal=terminal, color_system=None, legacy_windows=False
+    )
+    console.print(value)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def golden(name: str) -> str:
+    """The expected text of that name."""
+    return (GOLDEN / f"{name}.txt").read_text()
+
+
+def keys(value: Any) -> Any:
+    """The shape of a JSON value: keys, and for lists the one shape that all items have."""
+    if isinstance(value, dict):
+        return {key: keys(one) for key, one in value.items()}
+    if isinstance(value, list):
+        shapes = [keys(one) for one in value]
+        assert all(shape == shapes[0] for shape in shapes)
+        return shapes[:1]
+    return ...
+
+
+def planned() -> Plan:
+    """The plan of the lab that has everything."""
+    return plan(rich_lab(), instance="mine", images=IMAGES)
+
+
+NAT_TEXT = """\
+ipv4     2 tcp      6 431888 ESTABLISHED src=192.168.1.100 dst=203.0.113.80 sport=5555 dport=65432 \
+src=203.0.113.80 dst=203.0.113.1 sport=65432 dport=40930 [ASSURED] mark=0 use=1
+ipv4     2 udp      17 14 src=192.168.1.101 dst=203.0.113.80 sport=51392 dport=53 [UNREPLIED] \
+src=203.0.113.80 dst=203.0.113.1 sport=53 dport=40865 mark=0 use=1
+ipv6     10 tcp      6 99 SYN_SENT src=fd00:1::100 dst=fd00:2::80 sport=5555 dport=80 [UNREPLIED] \
+src=fd00:2::80 dst=fd00:1::100 sport=80 dport=5555 mark=0 use=1
+"""
+TABLES = {"router": translations(NAT_TEXT), "empty": ()}
+VIEWS = {
+    "alice": HostView(sockets=(connected(("192.168.1.100", 5555), ("203.0.113.80", 65432)),)),
+    "server": HostView(
+        sockets=(
+            listening("203.0.113.80", 65432, name="python3"),
+            listening(None, 53, kind=Kind.UDP, name="dns"),
+            replace(listening("::", 80), v6only=True, processes=()),
+        )
+    ),
+}
+UP = Running(
+    name="mine",
+    lab="small",
+    created=1700000000,
+    helper=Member(id="f", host="", state="running"),
+    hosts=tuple(Member(id=name, host=name, state="running") for name in ("alice", "router", "server")),
+    description="x",
+)
+STARTED = (
+    Started(host="server", program="echo", pid=7, end=""),
+    Started(host="server", program="once", pid=9, end="exit status 1"),
+)
+
+
+# ------------------------------------------------------------------------------------------------ JSON
+
+
+def test_labs_as_json() -> None:
+    """One item a lab; the problem is "" for one that can be used."""
+    assert labs_json([("nat", "Two hosts", ""), ("bad", "", "line 1")]) == [
+        {"lab": "nat", "title": "Two hosts", "problem": ""},
+        {"lab": "bad", "title": "", "problem": "line 1"},
+    ]
+
+
+def test_a_plan_as_json() -> None:
+    """What will be created, down to the lines that are carried out."""
+    found = plan_json(planned())
+    assert set(found) == {"instance", "lab", "containers", "links"}
+    for container in found["containers"]:
+        assert set(container) == {
+            "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs",
+        }  # fmt: skip
+        assert keys(container["steps"]) == [{"kind": ..., "lines": [...]}]
+    assert found["containers"][0]["programs"] == [
+        {
+            "name": "tool",
+            "files": ["empty", "binary", "text"],
+            "run": ["./binary", "", "two words"],
+            "ready": ["udp/53", "tcp/[fd00:1::7]:8080"],
+        }
+    ]
+    assert found["containers"][0]["name"] == "socketlab.mine.everything"
+
+
+def test_an_instance_as_json() -> None:
+    """Its hosts, their addresses and programs, and whether it is whole."""
+    found = status_json(UP, small_lab(), STARTED)
+    assert {key: found[key] for key in found if key != "hosts"} == {
+        "instance": "mine",
+        "lab": "small",
+        "state": "up",
+        "created": 1700000000,
+    }
+    assert found["hosts"][1] == {
+        "host": "router",
+        "state": "running",
+        "addresses": ["192.168.1.1/24", "203.0.113.1/24"],
+        "programs": [],
+    }
+    assert found["hosts"][2]["programs"] == [
+        {"program": "echo", "pid": 7, "ended": ""},
+        {"program": "once", "pid": 9, "ended": "exit status 1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        replace(UP, helper=None),
+        replace(UP, helper=Member(id="f", host="", state="exited")),
+        replace(UP, hosts=(*UP.hosts[:2], Member(id="s", host="server", state="exited"))),
+    ],
+)
+def test_an_instance_that_lacks_something_is_broken(found: Running) -> None:
+    """Without its helper, or with a host that does not run, an instance is not up."""
+    assert status_json(found, small_lab(), ())["state"] == "broken"
+
+
+def test_an_instance_without_description_is_broken() -> None:
+    """Nothing is known of its addresses, and it is shown all the same."""
+    found = status_json(UP, None, ())
+    assert found["state"] == "broken"
+    assert [host["addresses"] for host in found["hosts"]] == [[], [], []]
+
+
+def test_sockets_as_json() -> None:
+    """An address is a text or null for the wildcard of both families; a peer's too."""
+    found = sockets_json(VIEWS)
+    assert found[0] == {
+        "host": "alice",
+        "protocol": "tcp",
+        "state": "ESTAB",
+        "local_address": "192.168.1.100",
+        "local_port": 5555,
+        "remote_address": "203.0.113.80",
+        "remote_port": 65432,
+        "uid": 1000,
+        "v6only": None,
+        "processes": [],
+    }
+    assert (found[2]["host"], found[2]["protocol"], found[2]["local_address"]) == ("server", "udp", None)
+    assert found[2]["processes"] == [{"name": "dns", "pid": 7}]
+    assert found[3]["v6only"] is True
+
+
+def test_translations_as_json() -> None:
+    """Inside, outside and peer of every entry, in plain values; a gateway without entries has none."""
+    assert nat_json(TABLES)[0] == {
+        "gateway": "router",
+        "protocol": "tcp",
+        "inside_address": "192.168.1.100",
+        "inside_port": 5555,
+        "outside_address": "203.0.113.1",
+        "outside_port": 40930,
+        "peer_address": "203.0.113.80",
+        "peer_port": 65432,
+        "state": "ESTABLISHED",
+        "seconds_left": 431888,
+        "source_translated": True,
+        "destination_translated": False,
+    }
+    assert [entry["protocol"] for entry in nat_json(TABLES)] == ["tcp", "udp", "tcp"]
+
+
+def test_all_of_it_is_json() -> None:
+    """No value that json does not know, and plain text where the program has enumerations."""
+    values = [plan_json(planned()), status_json(UP, small_lab(), STARTED), sockets_json(VIEWS), nat_json(TABLES)]
+    assert json.loads(json.dumps(values)) == values
+
+
+# ---------------------------------------------------------------------------------------------- tables
+
+
+def test_the_table_of_translations() -> None:
+    """As `lab nat` prints it."""
+    assert rendered(nat_table(TABLES)) == golden("nat")
+
+
+def test_the_table_of_an_instance() -> None:
+    """As `lab status` prints it."""
+    assert rendered(status_table(status_json(UP, small_lab(), STARTED))) == golden("status")
+
+
+def test_the_table_of_sockets() -> None:
+    """As `lab sockets` prints it; a socket that waits has no peer to show."""
+    assert rendered(sockets_table(VIEWS)) == golden("sockets")
+
+
+def test_the_table_of_a_plan() -> None:
+    """As `lab plan` prints it."""
+    assert rendered(plan_table(planned())) == golden("plan")
+
+
+def test_the_commands_of_a_plan() -> None:
+    """As `lab plan --commands` prints them: what a reader could type is what is carried out."""
+    assert plan_commands(plan(small_lab(), instance="mine", images=IMAGES)) + "\n" == golden("commands")
+
+
+def test_the_table_of_labs_shows_a_problem_in_place_of_a_title() -> None:
+    """A lab file that cannot be used is listed with the reason."""
+    text = rendered(labs_table([("nat", "Two hosts", ""), ("bad", "A title", "bad.yaml:1:1: no")]))
+    assert text.splitlines() == [" LAB  WHAT IT SHOWS", " nat  Two hosts", " bad  bad.yaml:1:1: no"]
+
+
+# ------------------------------------------------------------------------- what a lab must not be able to do
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07\r\n\x9b31m\u202e\udcff"
+MARKUP = "[bold red]x[/] [link=http://x]y[/link] :bomb: \\[b] [/] \\"
+
+
+def with_name(name: str) -> dict[str, HostView]:
+    """A socket whose process has that name."""
+    return {"alice": HostView(sockets=(replace(listening("0.0.0.0", 80), processes=(Process(name=name, pid=1),)),))}
+
+
+def test_no_control_character_reaches_the_terminal() -> None:
+    """A process that is called like a terminal's command is shown with a sign in place of each of them."""
+    text = rendered(sockets_table(with_name(f"a{HOSTILE}b")), terminal=True)
+    shown = text.splitlines()[-1]
+    assert shown.isprintable()
+    assert shown.endswith("a�[2J�]0;title���" + "�31m��b")
+    assert len(text.splitlines()) == 2
+
+
+def test_markup_from_a_lab_is_shown_as_it_is() -> None:
+    """Brackets, backslashes and emoji codes in a process' name are letters like others, on a terminal too."""
+    for terminal in (False, True):
+        shown = rendered(sockets_table(with_name(MARKUP)), terminal=terminal).splitlines()[-1]
+        assert shown.endswith(MARKUP)
+
+
+def test_no_table_lets_a_lab_drive_the_terminal() -> None:
+    """Every text that comes from a lab, an instance or a program, in every table: nothing but what prints."""
+    evil = f"{MARKUP}{HOSTILE}"
+    host = replace(small_lab().hosts[0], image=evil)
+    lab = replace(small_lab(), title=evil, hosts=(host,))
+    status = status_json(
+        replace(UP, name=evil, lab=evil, hosts=(Member(id="a", host="alice", state=evil),)),
+        None,
+        (Started(host="alice", program=evil, pid=1, end=evil),),
+    )
+    entry = replace(TABLES["router"][0], protocol=evil, state=evil)
+    tables = [
+        labs_table([(evil, evil, ""), (evil, "", evil)]),
+        plan_table(plan(lab, instance="mine", images={})),
+        status_table(status),
+        sockets_table({evil: with_name(evil)["alice"]}),
+        nat_table({evil: (entry,)}),
+    ]
+    for table in tables:
+        text = rendered(table, terminal=True)
+        assert "💣" not in text
+        assert all(line.isprintable() for line in text.split("\n")), text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("grüß 你好 a b", "grüß 你好 a b"), ("a\tb\0", "a�b�"), ("\x7f\u2028", "��")]
+)
+def test_what_prints_is_left_alone(text: str, shown: str) -> None:
+    """Letters of every script and spaces stay; each other character becomes one sign."""
+    assert printable(text) == shown

@@ -1,0 +1,333 @@
+"""The fabric: the text of an instance's links, and the conversation with its agent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import queue
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from lab import labfiles
+from lab.errors import InstanceError
+from lab.plan import environment, plan
+from lab.wiring import CommandResult, Ended, Output, Started, Wiring
+from lab.wiring.fabric import AgentError, Fabric, helper, links, mac
+from tests.unit.examples import alice, rich_lab, router, server, small_lab
+
+# ----------------------------------------------------------------------------------------------- links
+
+
+def test_the_links_of_the_nat_lab() -> None:
+    """A bridge per network, and a veth pair per interface: one end on the bridge, the other in the host."""
+    assert links(labfiles.load("nat")) == (
+        "link add dev n0 type bridge mcast_snooping 0",
+        "link set dev n0 alias home up",
+        "link add dev n1 type bridge mcast_snooping 0",
+        "link set dev n1 alias internet up",
+        "link add dev h0i0 master n0 up type veth peer name eth0 address 02:00:00:00:01:00 netns {pid:alice}",
+        "link add dev h1i0 master n0 up type veth peer name eth0 address 02:00:00:00:02:00 netns {pid:bob}",
+        "link add dev h2i0 master n0 up type veth peer name eth0 address 02:00:00:00:03:00 netns {pid:router}",
+        "link add dev h2i1 master n1 up type veth peer name eth1 address 02:00:00:00:03:01 netns {pid:router}",
+        "link add dev h3i0 master n1 up type veth peer name eth0 address 02:00:00:00:04:00 netns {pid:server}",
+        "link add dev h4i0 master n1 up type veth peer name eth0 address 02:00:00:00:05:00 netns {pid:stranger}",
+    )
+
+
+def test_hardware_addresses_never_meet() -> None:
+    """65,535 hosts have as many addresses, and so have 256 interfaces of the first and of the last."""
+    hosts = range(65535)
+    addresses = {mac(host, 0) for host in hosts} | {mac(host, one) for host in (0, 65534) for one in range(1, 256)}
+    assert len(addresses) == 65535 + 2 * 255
+    assert all(re.fullmatch(r"02:00:00(:[0-9a-f]{2}){3}", one) for one in addresses)
+
+
+def test_hardware_addresses_are_locally_administered_and_of_one_interface() -> None:
+    """The second lowest bit of the first byte is set, the lowest is not (IEEE 802c)."""
+    assert int(mac(3, 1).split(":")[0], 16) & 0b11 == 0b10
+    assert mac(254, 0) == "02:00:00:00:ff:00"
+    assert mac(255, 3) == "02:00:00:01:00:03"
+
+
+def test_the_helper_carries_the_lab_and_is_the_lock() -> None:
+    """Its name is the instance's alone; the description is in a label; it has few capabilities and no network."""
+    planned = plan(small_lab(), instance="mine", images={})
+    found = helper(planned, images={"socketlab/fabric": "socketlab/fabric:0123"}, description="text")
+    assert (found.name, found.image, found.network_mode) == ("socketlab.mine", "socketlab/fabric:0123", "none")
+    assert found.name not in {host.name for host in planned.hosts}
+    assert dict(found.labels) == {
+        "socketlab.instance": "mine",
+        "socketlab.role": "fabric",
+        "socketlab.lab": "small",
+        "socketlab.wiring": "fabric",
+        "socketlab.description": "text",
+    }
+    assert found.sees_machine
+    assert {"NET_RAW", "SYS_MODULE", "SYS_RAWIO", "MKNOD"}.isdisjoint(found.capabilities)
+
+
+# -------------------------------------------------------------------------------------- the conversation
+
+
+class FakeStream:
+    """An agent that has its answers ready, in the pieces in which they arrive. Satisfies fabric.Stream."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+        self.sent: queue.Queue[bytes] = queue.Queue()
+        self.closed = False
+
+    def send(self, data: bytes) -> None:
+        """See Stream."""
+        self.sent.put(data)
+
+    def receive(self) -> bytes:
+        """See Stream."""
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def close(self) -> None:
+        """See Stream."""
+        self.closed = True
+
+    def said(self) -> Any:
+        """The next line that was sent; waits for one that a thread is about to send."""
+        data = self.sent.get(timeout=10)
+        assert data.endswith(b"\n")
+        assert data.count(b"\n") == 1
+        return json.loads(data)
+
+
+def line(**values: object) -> bytes:
+    """An answer."""
+    return json.dumps(values).encode() + b"\n"
+
+
+def coded(data: bytes) -> str:
+    """Bytes as they travel."""
+    return base64.b64encode(data).decode()
+
+
+OK = line(ok=None)
+
+REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
+    "find": (
+        lambda wiring: wiring.find({"alice": "c0ffee"}),
+        {"op": "find", "containers": {"alice": "c0ffee"}},
+    ),
+    "look at all": (
+        lambda wiring: wiring.look(["sockets"]),
+        {"op": "look", "what": ["sockets"], "hosts": None, "sysctls": []},
+    ),
+    "look at some": (
+        lambda wiring: wiring.look(("rules", "sysctls"), hosts={"alice": 1}, sysctls=("a.b",)),
+        {"op": "look", "what": ["rules", "sysctls"], "hosts": ["alice"], "sysctls": ["a.b"]},
+    ),
+    "look at none": (
+        lambda wiring: wiring.look(["sockets"], hosts=[]),
+        {"op": "look", "what": ["sockets"], "hosts": [], "sysctls": []},
+    ),
+    "clean": (
+        lambda wiring: wiring.clean(small_lab(), ("alice", "router")),
+        {"op": "clean", "hosts": ["alice", "router"], "gateways": ["router"]},
+    ),
+    "deploy": (
+        lambda wiring: wiring.deploy(
+            "alice", folder="p", files={"a.py": b"\xff\0", "b": b"#!/bin/sh\n", "c": b"\x7fELF"}
+        ),
+        {
+            "op": "deploy",
+            "host": "alice",
+            "folder": "p",
+            "files": [
+                ["a.py", coded(b"\xff\0"), 0o644],
+                ["b", coded(b"#!/bin/sh\n"), 0o755],
+                ["c", coded(b"\x7fELF"), 0o755],
+            ],
+        },
+    ),
+    "start": (
+        lambda wiring: wiring.start(server(), program="echo", argv=("a", "b c"), cwd="/tmp"),
+        {
+            "op": "start",
+            "host": "server",
+            "program": "echo",
+            "argv": ["a", "b c"],
+            "environment": environment(server()),
+            "cwd": "/tmp",
+        },
+    ),
+    "seal": (lambda wiring: wiring.seal({"alice": ["a"]}), {"op": "seal", "value": {"alice": ["a"]}}),
+    "sealed": (lambda wiring: wiring.sealed(), {"op": "sealed"}),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_one_line(name: str) -> None:
+    """Every operation says exactly this to the agent, and nothing more."""
+    ask, expected = REQUESTS[name]
+    stream = FakeStream(OK)
+    ask(Fabric(stream))
+    assert stream.said() == expected
+    assert stream.sent.empty()
+
+
+def test_wiring_sends_settings_links_and_steps() -> None:
+    """Settings as pairs, everything else as the text for its tool; steps in their order."""
+    stream = FakeStream(OK)
+    lab = rich_lab()
+    Fabric(stream).wire(plan(lab, instance="mine", images={}))
+    said = stream.said()
+    assert set(said) == {"op", "before", "links", "hosts"}
+    assert said["op"] == "wire"
+    assert said["links"].splitlines() == list(links(lab))
+    assert said["before"]["everything"]["net.ipv4.ip_forward"] == "0"
+    assert said["before"]["gateway"]["net.ipv4.ip_forward"] == "1"
+    assert [kind for kind, _ in said["hosts"]["gateway"]] == ["sysctl", "ip", "nft", "sysctl"]
+    assert said["hosts"]["everything"][0] == ["sysctl", {"net.ipv6.conf.eth0.disable_ipv6": "0"}]
+    assert said["hosts"]["everything"][1][1].endswith("route add default via fd00:1::1\n")
+
+
+def test_answers_become_values() -> None:
+    """What the agent says in JSON and base64 comes out typed."""
+    stream = FakeStream(
+        line(ok=[{"host": "server", "program": "echo", "pid": 7, "end": ""}]),
+        line(ok={"output": coded(b"\xffhello"), "dropped": 3, "end": "exit status 0"}),
+        line(ok={"status": 1, "stdout": coded(b"out"), "stderr": coded(b"\xfe")}),
+        line(ok={"alice": {"rules": ""}}),
+        line(ok={"alice": ["a"]}),
+    )
+    fabric = Fabric(stream)
+    assert fabric.started() == (Started(host="server", program="echo", pid=7, end=""),)
+    assert fabric.output("server", "echo") == Output(text=b"\xffhello", dropped=3, end="exit status 0")
+    done = fabric.command("alice", ("ping", "-c1"), seconds=5, stdin=b"in")
+    assert done == CommandResult(status=1, stdout=b"out", stderr=b"\xfe")
+    assert fabric.look(["rules"]) == {"alice": {"rules": ""}}
+    assert fabric.sealed() == {"alice": ["a"]}
+    said = [stream.said() for _ in range(5)]
+    assert said[2] == {"op": "command", "host": "alice", "argv": ["ping", "-c1"], "seconds": 5, "input": coded(b"in")}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_answers_may_come_in_any_pieces(size: int) -> None:
+    """A line may be split anywhere, and a piece may hold the end of one answer and the beginning of the next."""
+    text = line(ok={"alice": {"rules": "ä\n"}}) + line(ok="second")
+    stream = FakeStream(*(text[start : start + size] for start in range(0, len(text), size)))
+    fabric = Fabric(stream)
+    assert fabric.look(["rules"]) == {"alice": {"rules": "ä\n"}}
+    assert fabric.sealed() == "second"
+
+
+def test_an_error_is_in_the_agents_words() -> None:
+    """And the conversation goes on after it."""
+    fabric = Fabric(FakeStream(line(error="alice: not wired"), line(ok=7)))
+    with pytest.raises(AgentError, match=r"^alice: not wired$"):
+        fabric.look(["rules"])
+    assert fabric.sealed() == 7
+
+
+@pytest.mark.parametrize("pieces", [(), (b'{"ok": ',)])
+def test_the_end_of_the_connection_is_the_instances_end(pieces: tuple[bytes, ...]) -> None:
+    """Before an answer or in the midst of one; the way out is named."""
+    with pytest.raises(InstanceError) as caught:
+        Fabric(FakeStream(*pieces)).sealed()
+    assert "lab down" in caught.value.hint
+
+
+def test_closing_hangs_up() -> None:
+    """The stream is closed, and nothing is said."""
+    stream = FakeStream()
+    Fabric(stream).close()
+    assert stream.closed
+    assert stream.sent.empty()
+
+
+# ----------------------------------------------------------------------------------- foreground programs
+
+
+def run(
+    stream: FakeStream, *, stdin: Callable[[], bytes | None] | None = None, limit: int | None = None
+) -> tuple[Ended, list[tuple[str, bytes]]]:
+    """Run a program at alice; how it ended and what it printed, in the order in which it came."""
+    printed: list[tuple[str, bytes]] = []
+    ended = Fabric(stream).run(
+        alice(),
+        argv=("cat",),
+        cwd="/tmp",
+        stdin=stdin,
+        stdout=lambda data: printed.append(("stdout", data)),
+        stderr=lambda data: printed.append(("stderr", data)),
+        seconds=5,
+        limit=limit,
+    )
+    return ended, printed
+
+
+def test_output_comes_before_the_end() -> None:
+    """Pieces of both streams, in the order in which they came, then the exit status."""
+    stream = FakeStream(
+        line(stdout=coded(b"a\xff")),
+        line(stderr=coded(b"b")) + line(stdout=coded(b"c")),
+        line(ok={"status": 3, "reason": ""}),
+    )
+    ended, printed = run(stream)
+    assert ended == Ended(status=3)
+    assert printed == [("stdout", b"a\xff"), ("stderr", b"b"), ("stdout", b"c")]
+
+
+def test_a_program_that_was_ended_says_why() -> None:
+    """An exit status alone does not tell a timeout from a program that ends with 124."""
+    ended, _ = run(FakeStream(line(ok={"status": 124, "reason": "timeout"})))
+    assert ended == Ended(status=124, reason="timeout")
+
+
+def test_a_program_that_cannot_be_started_is_an_error() -> None:
+    """In the agent's words."""
+    with pytest.raises(AgentError, match="cannot start"):
+        run(FakeStream(line(error="alice: cannot start cat: Permission denied")))
+
+
+def test_a_connection_that_ends_while_a_program_runs() -> None:
+    """What came until then was passed on; the rest is lost, and that is said."""
+    with pytest.raises(InstanceError):
+        run(FakeStream(line(stdout=coded(b"a"))))
+
+
+def test_without_input_the_programs_input_is_at_its_end() -> None:
+    """The request, and then the end of its input."""
+    stream = FakeStream(line(ok={"status": 0, "reason": ""}))
+    run(stream, limit=10)
+    assert stream.said() == {
+        "op": "run",
+        "host": "alice",
+        "argv": ["cat"],
+        "environment": environment(alice()),
+        "cwd": "/tmp",
+        "seconds": 5,
+        "limit": 10,
+    }
+    assert stream.said() == {"stdin": ""}
+    assert stream.sent.empty()
+
+
+def given(pieces: Iterable[bytes | None]) -> Callable[[], bytes | None]:
+    """Input that comes in these pieces; asking for more than that is an error."""
+    return iter(pieces).__next__
+
+
+@pytest.mark.parametrize("last", [b"", None])
+def test_input_is_passed_on_to_its_end(last: bytes | None) -> None:
+    """Piece by piece, and then its end, whichever way that is told; nothing is asked for after it."""
+    stream = FakeStream(line(ok={"status": 0, "reason": ""}))
+    run(stream, stdin=given([b"one\n", b"\0\xff", last]))
+    assert stream.said()["op"] == "run"
+    assert [stream.said() for _ in range(3)] == [{"stdin": coded(b"one\n")}, {"stdin": coded(b"\0\xff")}, {"stdin": ""}]
+
+
+def test_a_router_gets_the_environment_of_its_own() -> None:
+    """A program's environment is that of the host it runs in."""
+    stream = FakeStream(OK)
+    Fabric(stream).start(router(), program="p", argv=("a",), cwd="/")
+    assert stream.said()["environment"] == environment(router())
