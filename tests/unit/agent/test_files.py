@@ -1,0 +1,119 @@
+"""What a program may write, seen and changed from outside: no link that lies there is ever followed.
+
+What changes owners needs root and is tried on real hosts; here is what any user may do to folders of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import files
+import pytest
+from namespaces import AgentError, Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Place):
+    """A host whose root is a folder."""
+
+    folder: Path
+
+    @property
+    def root(self) -> str:
+        """See Place."""
+        return str(self.folder)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Folder:
+    """A host with the folders that every host has, and beside it a file that is none of its own."""
+    root = tmp_path / "root"
+    for path in files.WRITABLE:
+        (root / path[1:]).mkdir(parents=True)
+    (root / "etc").mkdir()
+    for name in ("hosts", "resolv.conf", "hostname"):
+        (root / "etc" / name).write_text(name)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_text("secret")
+    return Folder(name="alice", container="c", pid=1, net=-1, ipc=-1, pid_namespace=0, folder=root)
+
+
+def entries(place: Folder, path: str) -> list[str]:
+    """The lines of a listing that are about one path: kind and mode, and what it holds."""
+    found = [line.split(" ", 3) for line in files.listing(place)]
+    return [" ".join([line[1], *line[3:]]) for line in found if line[0] == path]
+
+
+def test_a_listing_names_the_writable_folders() -> None:
+    """What a student can write to in a host: its home, and three that everybody has."""
+    assert set(files.WRITABLE) == {"/home/student", "/tmp", "/dev/shm", "/dev/mqueue"}
+
+
+def test_a_file_is_listed_with_a_hash_of_its_content(place: Folder) -> None:
+    """Equal contents have equal hashes, different ones different; the mode is there too."""
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (place.folder / "tmp" / name).write_text(text)
+        (place.folder / "tmp" / name).chmod(0o640)
+    (one,), (same,), (other,) = (entries(place, f"/tmp/{name}") for name in "abc")
+    assert one.startswith("-rw-r----- ")
+    assert one == same != other
+
+
+def test_a_link_is_listed_and_not_followed(place: Folder) -> None:
+    """A link to a file and one to a folder: where they lead to is all that is read of them."""
+    outside = place.folder.parent / "outside"
+    (place.folder / "tmp" / "file").symlink_to(outside / "secret")
+    (place.folder / "tmp" / "folder").symlink_to(outside)
+    assert entries(place, "/tmp/file") == [f"lrwxrwxrwx {outside}/secret"]
+    assert not [line for line in files.listing(place) if line.startswith("/tmp/folder/")]
+
+
+def test_folders_are_walked_to_the_end(place: Folder) -> None:
+    """A file far down is listed with its whole path."""
+    (place.folder / "home/student/a/b/c").mkdir(parents=True)
+    (place.folder / "home/student/a/b/c/deep").touch()
+    assert entries(place, "/home/student/a/b/c/deep")
+    assert entries(place, "/home/student/a/b/c")
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_does_not_hold_up_the_listing(place: Folder) -> None:
+    """Opening a pipe for reading would wait for a writer."""
+    os.mkfifo(place.folder / "tmp/pipe", 0o600)
+    assert entries(place, "/tmp/pipe") == ["prw-------"]
+
+
+def test_a_folder_that_is_missing_is_not_listed(place: Folder) -> None:
+    """An engine may give a host no /dev/mqueue."""
+    (place.folder / "dev/mqueue").rmdir()
+    assert sorted(line.split()[0] for line in files.listing(place)) == ["/dev/shm", "/home/student", "/tmp"]
+
+
+def test_what_docker_writes_into_a_host_is_hashed(place: Folder) -> None:
+    """Names and resolvers are part of a host's state."""
+    before = files.fixed_files(place)
+    (place.folder / "etc/hosts").write_text("192.0.2.1 evil\n")
+    after = files.fixed_files(place)
+    assert [line.split()[0] for line in before] == ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_nothing_is_deployed_through_a_link(place: Folder) -> None:
+    """A program that put a link in the place of a folder gets no file written where the link leads to."""
+    outside = place.folder.parent / "outside"
+    (place.folder / "home/student/echo").symlink_to(outside)
+    with pytest.raises(AgentError, match="cannot deploy into ~/echo of alice"):
+        files.deploy(place, "echo", [("secret", b"changed", 0o644)])
+    assert (outside / "secret").read_text() == "secret"
+
+
+def test_nothing_is_deployed_into_a_home_that_is_a_link(place: Folder) -> None:
+    """Not even the home folder itself is followed."""
+    outside = place.folder.parent / "outside"
+    (place.folder / "home/student").rmdir()
+    (place.folder / "home/student").symlink_to(outside)
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        files.deploy(place, "echo", [])
+    assert sorted(path.name for path in outside.iterdir()) == ["secret"]
