@@ -134,7 +134,7 @@ class FakeEngine:
     def image_tags(self, label: str) -> frozenset[str]:
         """See Builder."""
         assert label == images.LABEL_CONTENT
-        return frozenset(self.tags)
+        return frozenset(tag for tag in self.tags if tag not in (images.PUBLISHED, images.BOOTSTRAPPED))
 
     def has_image(self, reference: str) -> bool:
         """See Builder."""
@@ -155,6 +155,10 @@ class FakeEngine:
     def import_image(self, tar: Path, reference: str) -> None:
         """See Builder."""
         raise AssertionError(f"{reference} was imported from {tar}")
+
+    def remove_image(self, reference: str) -> None:
+        """See Builder."""
+        self.tags.discard(reference)
 
     def build(
         self,
@@ -214,3 +218,15 @@ def test_debian_is_not_pulled_if_it_is_there() -> None:
     _, said = ensured(engine)
     assert engine.built[0][1] == {"DEBIAN": images.BOOTSTRAPPED}
     assert not any(line.startswith("pulling") for line in said)
+
+
+def test_removing_takes_every_image_of_ours_and_the_debian_made_for_them() -> None:
+    """Also those of older content; a Debian that a registry gave is not ours."""
+    engine = FakeEngine(tags={"socketlab/host:old", "socketlab/host:latest", images.BOOTSTRAPPED})
+    said: list[str] = []
+    images.remove(engine, say=said.append)
+    assert engine.tags == set()
+    assert "removing socketlab/host:old" in said
+    engine = FakeEngine(tags={images.PUBLISHED})
+    images.remove(engine, say=said.append)
+    assert engine.tags == {images.PUBLISHED}

@@ -15,6 +15,7 @@ from lab.live import Member, Running
 from lab.observe import HostView, Kind, Process, translations
 from lab.plan import Plan, plan
 from lab.show import (
+    images_table,
     labs_json,
     labs_table,
     nat_json,
@@ -91,6 +92,7 @@ UP = Running(
     created=1700000000,
     helper=Member(id="f", host="", state="running"),
     hosts=tuple(Member(id=name, host=name, state="running") for name in ("alice", "router", "server")),
+    expected=3,
     description="x",
 )
 STARTED = (
@@ -132,7 +134,7 @@ def test_a_plan_as_json() -> None:
 
 def test_an_instance_as_json() -> None:
     """Its hosts, their addresses and programs, and whether it is whole."""
-    found = status_json(UP, small_lab(), STARTED)
+    found = status_json(UP, small_lab(), STARTED, came_up=True)
     assert {key: found[key] for key in found if key != "hosts"} == {
         "instance": "mine",
         "lab": "small",
@@ -157,16 +159,32 @@ def test_an_instance_as_json() -> None:
         replace(UP, helper=None),
         replace(UP, helper=Member(id="f", host="", state="exited")),
         replace(UP, hosts=(*UP.hosts[:2], Member(id="s", host="server", state="exited"))),
+        replace(UP, hosts=UP.hosts[:2]),
     ],
 )
 def test_an_instance_that_lacks_something_is_broken(found: Running) -> None:
     """Without its helper, or with a host that does not run, an instance is not up."""
-    assert status_json(found, small_lab(), ())["state"] == "broken"
+    assert status_json(found, small_lab(), (), came_up=True)["state"] == "broken"
+
+
+def test_an_instance_that_did_not_come_up_yet_is_starting() -> None:
+    """All of it runs, but not everything was observed."""
+    assert status_json(UP, small_lab(), (), came_up=False)["state"] == "starting"
+
+
+def test_a_host_that_is_gone_is_shown_as_missing() -> None:
+    """It is a host of the lab, whatever the engine has of it."""
+    found = status_json(replace(UP, hosts=UP.hosts[:2]), small_lab(), (), came_up=True)
+    assert [(host["host"], host["state"]) for host in found["hosts"]] == [
+        ("alice", "running"),
+        ("router", "running"),
+        ("server", "missing"),
+    ]
 
 
 def test_an_instance_without_description_is_broken() -> None:
     """Nothing is known of its addresses, and it is shown all the same."""
-    found = status_json(UP, None, ())
+    found = status_json(UP, None, (), came_up=True)
     assert found["state"] == "broken"
     assert [host["addresses"] for host in found["hosts"]] == [[], [], []]
 
@@ -212,7 +230,12 @@ def test_translations_as_json() -> None:
 
 def test_all_of_it_is_json() -> None:
     """No value that json does not know, and plain text where the program has enumerations."""
-    values = [plan_json(planned()), status_json(UP, small_lab(), STARTED), sockets_json(VIEWS), nat_json(TABLES)]
+    values = [
+        plan_json(planned()),
+        status_json(UP, small_lab(), STARTED, came_up=True),
+        sockets_json(VIEWS),
+        nat_json(TABLES),
+    ]
     assert json.loads(json.dumps(values)) == values
 
 
@@ -226,7 +249,7 @@ def test_the_table_of_translations() -> None:
 
 def test_the_table_of_an_instance() -> None:
     """As `lab status` prints it."""
-    assert rendered(status_table(status_json(UP, small_lab(), STARTED))) == golden("status")
+    assert rendered(status_table(status_json(UP, small_lab(), STARTED, came_up=True))) == golden("status")
 
 
 def test_the_table_of_sockets() -> None:
@@ -248,6 +271,19 @@ def test_the_table_of_labs_shows_a_problem_in_place_of_a_title() -> None:
     """A lab file that cannot be used is listed with the reason."""
     text = rendered(labs_table([("nat", "Two hosts", ""), ("bad", "A title", "bad.yaml:1:1: no")]))
     assert text.splitlines() == [" LAB  WHAT IT SHOWS", " nat  Two hosts", " bad  bad.yaml:1:1: no"]
+
+
+def test_the_table_of_images() -> None:
+    """What labs use now comes first, built or not; then what older content has left."""
+    current = ["socketlab/base:1", "socketlab/host:2"]
+    text = rendered(images_table(current, ["socketlab/host:latest", "socketlab/base:1", "socketlab/base:0"]))
+    assert [line.split(None, 1) for line in text.splitlines()] == [
+        ["IMAGE", "STATE"],
+        ["socketlab/base:1", "built"],
+        ["socketlab/host:2", "will be built when it is needed"],
+        ["socketlab/base:0", "of older content"],
+        ["socketlab/host:latest", "the name without a hash"],
+    ]
 
 
 # ------------------------------------------------------------------------- what a lab must not be able to do
@@ -286,6 +322,7 @@ def test_no_table_lets_a_lab_drive_the_terminal() -> None:
         replace(UP, name=evil, lab=evil, hosts=(Member(id="a", host="alice", state=evil),)),
         None,
         (Started(host="alice", program=evil, pid=1, end=evil),),
+        came_up=False,
     )
     entry = replace(TABLES["router"][0], protocol=evil, state=evil)
     tables = [

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import os
 import socket
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +20,7 @@ import pytest
 from namespaces import Place
 
 MAIN = Path(__file__).parents[3] / "images/fabric/agent/__main__.py"
-ALICE = Place(name="alice", container="c", pid=42, net=-1, ipc=-1, pid_namespace=0)
+ALICE = Place(name="alice", container="c", pid=42, process=-1, net=-1, ipc=-1, pid_namespace=0)
 
 
 @pytest.fixture(scope="module")
@@ -29,34 +32,6 @@ def agent() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def test_a_command_runs_in_the_hosts_namespaces_with_our_own_programs(agent: ModuleType) -> None:
-    """The host's network, name, IPC and processes, but not its root: only what is its own is laid over ours."""
-    argv = agent.view_command(ALICE, ["ping", "-c1", "bob"])
-    assert argv[:7] == [
-        "unshare",
-        "--mount",
-        "nsenter",
-        "--net=/proc/42/ns/net",
-        "--uts=/proc/42/ns/uts",
-        "--ipc=/proc/42/ns/ipc",
-        "--pid=/proc/42/ns/pid",
-    ]
-    assert not [word for word in argv if word.startswith(("--root", "--mount=", "--wd"))]
-    script = argv[argv.index("-ec") + 1]
-    assert script.startswith("mount --bind /proc/42/root/home/student /home/student && ")
-    assert script.endswith('mount -t proc -o ro proc /proc && exec "$@"')
-    assert "/proc/42/root/usr" not in script
-
-
-@pytest.mark.parametrize("word", ["$(reboot)", "'; reboot #", "a b", "--root=/", ""])
-def test_words_of_a_command_are_never_read_by_the_shell(agent: ModuleType, word: str) -> None:
-    """They come after the script, as its arguments, and stay as they are."""
-    argv = agent.view_command(ALICE, ["echo", word])
-    assert argv[-2:] == ["echo", word]
-    assert argv[-3] == "sh"
-    assert "echo" not in argv[argv.index("-ec") + 1]
 
 
 @pytest.fixture
@@ -102,6 +77,26 @@ def test_a_failure_is_an_answer(agent: ModuleType, pair: tuple[socket.socket, so
     answers = conversation(agent, pair, *requests)
     assert [list(answer) for answer in answers] == [["error"], ["error"], ["error"], ["ok"]]
     assert answers[0]["error"] == "alice: no program p was started"
+
+
+def test_a_host_that_is_not_there_is_named(agent: ModuleType, pair: tuple[socket.socket, socket.socket]) -> None:
+    """Whoever asks for several hosts learns which of them have ended."""
+    (answer,) = conversation(agent, pair, {"op": "look", "hosts": ["alice", "bob"], "what": ["rules"]})
+    assert answer == {"error": "expected alice, bob to run, but the container has ended"}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_host_lives_as_long_as_its_first_process(ended: bool) -> None:
+    """A pidfd is readable once its process has ended (pidfd_open(2))."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            if ended:
+                process.kill()
+                process.wait()
+            assert replace(ALICE, process=descriptor).lives is not ended
+        finally:
+            os.close(descriptor)
 
 
 def test_input_after_its_program_ended_is_no_request(

@@ -37,7 +37,7 @@ def place(tmp_path: Path) -> Folder:
         (root / "etc" / name).write_text(name)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").write_text("secret")
-    return Folder(name="alice", container="c", pid=1, net=-1, ipc=-1, pid_namespace=0, folder=root)
+    return Folder(name="alice", container="c", pid=1, process=-1, net=-1, ipc=-1, pid_namespace=0, folder=root)
 
 
 def entries(place: Folder, path: str) -> list[str]:

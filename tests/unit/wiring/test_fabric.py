@@ -63,6 +63,7 @@ def test_the_helper_carries_the_lab_and_is_the_lock() -> None:
         "socketlab.role": "fabric",
         "socketlab.lab": "small",
         "socketlab.wiring": "fabric",
+        "socketlab.hosts": "3",
         "socketlab.description": "text",
     }
     assert found.sees_machine
@@ -161,6 +162,7 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
     ),
     "seal": (lambda wiring: wiring.seal({"alice": ["a"]}), {"op": "seal", "value": {"alice": ["a"]}}),
     "sealed": (lambda wiring: wiring.sealed(), {"op": "sealed"}),
+    "whether it is sealed": (lambda wiring: wiring.is_sealed(), {"op": "is_sealed"}),
 }
 
 
@@ -207,7 +209,14 @@ def test_answers_become_values() -> None:
     assert fabric.look(["rules"]) == {"alice": {"rules": ""}}
     assert fabric.sealed() == {"alice": ["a"]}
     said = [stream.said() for _ in range(5)]
-    assert said[2] == {"op": "command", "host": "alice", "argv": ["ping", "-c1"], "seconds": 5, "input": coded(b"in")}
+    assert said[2] == {
+        "op": "command",
+        "host": "alice",
+        "argv": ["ping", "-c1"],
+        "seconds": 5,
+        "limit": 1 << 20,
+        "input": coded(b"in"),
+    }
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
