@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -438,10 +439,10 @@ def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *
     """What differs from the fingerprints taken at up. A gateway's table is the others' too: see `with_conntrack`."""
     wrong = []
     for host, lines in now.items():
-        before, after = set(sealed[host]), set(lines)
-        wrong += [f"{host}: expected {line}, not observed" for line in sorted(before - after)]
-        wrong += [f"{host}: observed {line}, not expected" for line in sorted(after - before)]
-    return [line for line in wrong if with_conntrack or " conntrack " not in line]
+        before, after = Counter(sealed[host]), Counter(lines)
+        wrong += [(host, f"expected {line}, not observed") for line in sorted((before - after).elements())]
+        wrong += [(host, f"observed {line}, not expected") for line in sorted((after - before).elements())]
+    return [f"{host}: {text}" for host, text in wrong if with_conntrack or text.split()[1] != "conntrack"]
 
 
 def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:

@@ -86,7 +86,8 @@ class Socket:
     state: State
     local: SocketEnd
     remote: SocketEnd
-    uid: int = 0
+    uid: int | None = 0
+    """who made it; None if nobody holds it any more, as in TIME-WAIT"""
     v6only: bool | None = None
     processes: tuple[Process, ...] = ()
 
@@ -179,6 +180,7 @@ _ROW = re.compile(
 )
 _OWNER_PARTS = re.compile(r'\("(?P<name>[^)]*)",pid=(?P<pid>\d+),fd=\d+\)')
 _BLANK = re.compile(r"\s*")
+_NO_INODE = re.compile(r"(?:^|\s)ino:0(?:\s|$)")
 _UID = re.compile(r"(?:^|\s)uid:(\d+)(?:\s|$)")
 _V6ONLY = re.compile(r"(?:^|\s)v6only:([01])(?:\s|$)")
 _END = re.compile(r"(?P<address>\*|\[[0-9a-f:.]+\]|[0-9.]+)(?:%(?P<device>[^\s:]+))?:(?P<port>\d+|\*)", re.ASCII)
@@ -228,7 +230,8 @@ def _socket(row: re.Match[str]) -> Socket:
         state=state,
         local=_packet_end(row["local"]) if kind is Kind.PACKET else _end(row["local"]),
         remote=_NOBODY if kind is Kind.PACKET else _end(row["remote"]),
-        uid=int(uid[1]) if uid else 0,
+        # ss leaves out uid:0; a row without an inode is a connection that no process holds.
+        uid=int(uid[1]) if uid else None if _NO_INODE.search(row["rest"]) else 0,
         v6only=v6only[1] == "1" if v6only else None,
         processes=tuple(Process(name=owner["name"], pid=int(owner["pid"])) for owner in owners),
     )

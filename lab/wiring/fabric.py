@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from lab.errors import InstanceError, LabError
+from lab.errors import EngineError, InstanceError, LabError
 from lab.model import Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
@@ -109,6 +109,8 @@ class Fabric:
         self._stream = stream
         self._buffer = bytearray()
         self._lock = threading.Lock()
+        """held for a whole request"""
+        self._sending = threading.Lock()
 
     # ------------------------------------------------------------------------------ the conversation
 
@@ -118,7 +120,8 @@ class Fabric:
             return self._result(self._hear())
 
     def _say(self, value: object) -> None:
-        self._stream.send(json.dumps(value).encode() + b"\n")
+        with self._sending:
+            self._stream.send(json.dumps(value).encode() + b"\n")
 
     def _hear(self) -> dict[str, Any]:
         while b"\n" not in self._buffer:
@@ -211,6 +214,7 @@ class Fabric:
     ) -> Ended:
         """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
         sinks = {"stdout": stdout, "stderr": stderr}
+        over = threading.Event()
         with self._lock:
             self._say(
                 {
@@ -227,19 +231,28 @@ class Fabric:
                 self._say({"stdin": ""})
             else:
                 # Whether more input will come is known only by waiting for it, so a thread of its own waits.
-                threading.Thread(target=self._feed, args=(stdin,), daemon=True).start()
-            while True:
-                answer = self._hear()
-                for name in sinks.keys() & answer.keys():
-                    sinks[name](base64.b64decode(answer[name]))
-                if answer.keys() & {"ok", "error"}:
-                    done = self._result(answer)
-                    return Ended(status=done["status"], reason=done["reason"])
+                threading.Thread(target=self._feed, args=(stdin, over), daemon=True).start()
+            try:
+                while True:
+                    answer = self._hear()
+                    for name in sinks.keys() & answer.keys():
+                        sinks[name](base64.b64decode(answer[name]))
+                    if answer.keys() & {"ok", "error"}:
+                        done = self._result(answer)
+                        return Ended(status=done["status"], reason=done["reason"])
+            finally:
+                over.set()
 
-    def _feed(self, stdin: Callable[[], bytes | None]) -> None:
+    def _feed(self, stdin: Callable[[], bytes | None], over: threading.Event) -> None:
+        """Pass input on until its end, or until the program is over: what comes later is nobody's."""
         while True:
             piece = stdin()
-            self._say({"stdin": base64.b64encode(piece or b"").decode()})
+            if over.is_set():
+                return
+            try:
+                self._say({"stdin": base64.b64encode(piece or b"").decode()})
+            except EngineError:
+                return  # whoever waits for the answer hears of it too
             if not piece:
                 return
 

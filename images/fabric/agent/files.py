@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 
 from namespaces import AgentError, Place
 
@@ -28,26 +29,32 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def deploy(place: Place, folder: str, files: list[tuple[str, bytes, int]]) -> None:
     """Write files (name, content, mode) into /home/student/<folder>, owned by student; what was there is replaced."""
-    home = os.open(f"{place.root}/home/student", _FOLDER)
+    for name in (folder, *(name for name, _, _ in files)):
+        if "/" in name or name in ("", ".", ".."):
+            raise AgentError(f"not a file name: {name!r}")
     try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o755, dir_fd=home)
-        target = os.open(folder, _FOLDER, dir_fd=home)
-        try:
-            os.fchown(target, STUDENT, STUDENT)
-            for name, content, mode in files:
-                _write(target, name, content, mode)
-        finally:
-            os.close(target)
+        with _opened(f"{place.root}/home/student") as home:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o755, dir_fd=home)
+            with _opened(folder, home) as target:
+                os.fchown(target, STUDENT, STUDENT)
+                for name, content, mode in files:
+                    _write(target, name, content, mode)
     except OSError as error:
         raise AgentError(f"cannot deploy into ~/{folder} of {place.name}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _opened(path: str, folder: int | None = None) -> Iterator[int]:
+    """A descriptor of a folder that is no link."""
+    descriptor = os.open(path, _FOLDER, dir_fd=folder)
+    try:
+        yield descriptor
     finally:
-        os.close(home)
+        os.close(descriptor)
 
 
 def _write(folder: int, name: str, content: bytes, mode: int) -> None:
-    if "/" in name or name in ("", ".", ".."):
-        raise AgentError(f"not a file name: {name!r}")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
@@ -60,11 +67,7 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
 def wipe(place: Place) -> None:
     """Empty every writable folder and give it its mode and owner back. No process of the host may be running."""
     for path, (mode, owner) in WRITABLE.items():
-        try:
-            top = os.open(place.root + path, _FOLDER)
-        except FileNotFoundError:
-            continue
-        try:
+        with contextlib.suppress(FileNotFoundError), _opened(place.root + path) as top:
             for entry in list(os.scandir(top)):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.name, dir_fd=top)
@@ -74,8 +77,6 @@ def wipe(place: Place) -> None:
                 os.removexattr(top, attribute)
             os.fchown(top, owner, owner)
             os.fchmod(top, mode)
-        finally:
-            os.close(top)
 
 
 def listing(place: Place) -> list[str]:
@@ -87,7 +88,9 @@ def listing(place: Place) -> list[str]:
             for parent, _, names, folder in walk:
                 where = parent.removeprefix(place.root)
                 lines.append(_line(where, os.fstat(folder), ""))
-                lines.extend(_entry(where, name, folder) for name in names)
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):  # it went while we looked
+                        lines.append(_entry(where, name, folder))
         except FileNotFoundError:
             continue
     return sorted(lines)

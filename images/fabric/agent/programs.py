@@ -134,7 +134,10 @@ def _end(said: str) -> str:
     if word == "exit":
         return f"exit status {number}"
     if word == "signal":
-        return f"killed by {signal.Signals(int(number)).name}"
+        try:
+            return f"killed by {signal.Signals(int(number)).name}"
+        except ValueError:  # most real-time signals have no name (signal(7))
+            return f"killed by signal {number}"
     return "ended with its host"
 
 

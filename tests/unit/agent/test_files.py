@@ -114,6 +114,13 @@ def test_nothing_is_deployed_into_a_home_that_is_a_link(place: Folder) -> None:
     outside = place.folder.parent / "outside"
     (place.folder / "home/student").rmdir()
     (place.folder / "home/student").symlink_to(outside)
-    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+    with pytest.raises(AgentError, match=r"Not a directory|Too many levels"):
         files.deploy(place, "echo", [])
     assert sorted(path.name for path in outside.iterdir()) == ["secret"]
+
+
+@pytest.mark.parametrize("folder", ["a/b", "..", ".", "", "/tmp"])
+def test_a_programs_folder_is_one_name(place: Folder, folder: str) -> None:
+    """A folder that would lead elsewhere is refused before anything is opened."""
+    with pytest.raises(AgentError, match="not a file name"):
+        files.deploy(place, folder, [])
