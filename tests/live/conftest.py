@@ -16,9 +16,10 @@ NOT_SKIPPED = "was skipped, and live tests may not be: a claim that was not trie
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skipped live test is a failed one."""
+    """A skipped live test is a failed one, and so is one that is expected to fail."""
     report = yield
-    if report.skipped:
+    if report.skipped or hasattr(report, "wasxfail"):
+        report.__dict__.pop("wasxfail", None)  # with it, pytest does not count a failure
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} {NOT_SKIPPED}: {report.longrepr}"
     return report
