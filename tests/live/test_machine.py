@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +23,7 @@ from lab import machine
 from lab.engine import Engine, endpoint
 from lab.errors import EngineError
 from lab.machine import Paths
+from tests.live.support import command_line
 
 
 @pytest.fixture
@@ -148,3 +153,55 @@ def test_every_command_says_that_no_engine_answers(paths: Paths) -> None:
         assert str(paths.socket) in done.stderr
         assert "lab setup" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def over_tcp() -> Iterator[str]:
+    """The address of a TCP port on loopback that leads to the engine in use."""
+    where = endpoint() or "unix:///var/run/docker.sock"
+    if not where.startswith("unix://"):
+        yield where
+        return
+
+    class PassOn(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(where.removeprefix("unix://"))
+                for_good = threading.Thread(target=pump, args=(engine, self.request), daemon=True)
+                for_good.start()
+                pump(self.request, engine)
+                for_good.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), PassOn) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Everything that comes from one socket goes to the other, and so does its end."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_an_engine_over_tcp_serves_a_whole_lab(over_tcp: str) -> None:
+    """With DOCKER_HOST=tcp://… a lab comes up, runs a program with input and output, is reset, and goes down."""
+    environment = os.environ | {"DOCKER_HOST": over_tcp}
+    name = "test-tcp"
+
+    def call(*arguments: str, stdin: bytes = b"") -> bytes:
+        done = command_line(*arguments, environment=environment, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    call("up", "nat", "--name", name)
+    try:
+        assert call("exec", "--name", name, "alice", "cat", stdin=b"x" * 200_000) == b"x" * 200_000
+        client = "compose/programs/echo_client.py"
+        assert b"Hello, server" in call("run", "--name", name, "bob", client, "203.0.113.80", "65432")
+        call("reset", "--name", name)
+    finally:
+        call("down", "--name", name)
