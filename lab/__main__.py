@@ -296,7 +296,12 @@ def sockets(
     with _instance(name) as instance:
         hosts = None if host is None else [instance.host(host).name]
         views = instance.look(["owners"], hosts)
-    show_json(view.sockets_json(views)) if as_json else show(view.sockets_table(views))
+    if as_json:
+        show_json(view.sockets_json(views))
+    elif any(seen.sockets for seen in views.values()):
+        show(view.sockets_table(views))
+    else:
+        sys.stdout.write(f"no sockets in {', '.join(views)}\n")
 
 
 @app.command("nat")
@@ -314,7 +319,12 @@ def nat(
             raise UsageError(f"expected a gateway, found {gateway}", hint=f"gateways: {', '.join(gateways) or 'none'}")
         views = instance.look(["conntrack"], [gateway] if gateway else gateways)
         tables = {host: seen.translations for host, seen in views.items()}
-    show_json(view.nat_json(tables)) if as_json else show(view.nat_table(tables))
+    if as_json:
+        show_json(view.nat_json(tables))
+    elif any(tables.values()):
+        show(view.nat_table(tables))
+    else:
+        sys.stdout.write(f"no translations in {', '.join(tables)}\n" if tables else "no host of this lab translates\n")
 
 
 @app.command("logs")
@@ -373,6 +383,7 @@ def run_file(
         cwd = instance.deploy(host, folder=file.stem, files={file.name: content})
         if background:
             instance.wiring.start(instance.host(host), program=file.stem, argv=argv, cwd=cwd)
+            sys.stderr.write(f"{file.stem} runs in {host}; `lab logs {host} {file.stem}` shows what it prints\n")
             return
         raise Exit(_foreground(instance, host, argv, cwd=cwd))
 
