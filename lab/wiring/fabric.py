@@ -21,8 +21,11 @@ from lab.wiring import CommandResult, Ended, Output, Started
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
-RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock")
-"""Runs in the helper and joins our stream to the agent's socket."""
+RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock,retry=500,interval=0.01")
+"""Runs in the helper and joins our stream to the agent's socket.
+
+It waits for the socket by itself: asking the engine for another process costs more than the agent's start.
+"""
 
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
