@@ -78,7 +78,10 @@ def _shown(path: Path) -> str:
 
 def _read_below(top: Path, name: str) -> bytes:
     """A file's content; OSError if it is not below `top`, wherever links lead."""
-    real = (top / name).resolve(strict=True)
+    try:
+        real = (top / name).resolve(strict=True)
+    except RuntimeError:  # what pathlib makes of ELOOP before Python 3.13
+        raise OSError(0, "its symbolic links lead in a circle") from None
     if not real.is_relative_to(top.resolve()):
         raise OSError(0, "it leads out of the lab file's folder")
     if not real.is_file():
