@@ -105,7 +105,7 @@ class _Faults:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.problems: list[Problem] = []
-        self.left_out: set[Path] = {_entry(path) for path in tree.unread}
+        self.left_out: set[Path] = {_entry(path) for path in tree.unread if path}
 
     def add(self, error: ValidationError) -> None:
         """Take over what pydantic found."""
@@ -118,7 +118,8 @@ class _Faults:
             alone = one["type"] == "extra_forbidden" and not _near(path)
             self.left_out.add(path if alone else _entry(path))
             # What is missing because its key is misspelt has been told of, and so has a value without its variable.
-            told = (one["type"] == "missing" and path in meant) or self.tree.standing(path) in self.tree.unread
+            unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
+            told = unread or (one["type"] == "missing" and path in meant)
             if not told:
                 self.problems.append(_problem_of(self.tree, one))
 
@@ -363,6 +364,8 @@ class _Checker:
                 what = "network's own" if address == subnet.network_address else "broadcast"
                 self.problem(path, f"an address for a host in {subnet}", f"{address}, the {what} address")
             return ip_interface(f"{address}/{subnet.prefixlen}")
+        if not self.subnets[network]:
+            return None  # which has been told of already
         same_family = [str(subnet) for subnet in self.subnets[network] if subnet.version == address.version]
         if same_family:
             self.problem(path, f"an address in {same_family[0]}, the subnet of {network}", address)

@@ -165,6 +165,12 @@ def _name(what: str, pattern: str, rule: str) -> Callable[[object], str]:
     return read
 
 
+def _driver(value: object) -> str:
+    if value != "bridge":
+        raise wrong("bridge", value, "a lab's networks are all of one kind; the key may be left out")
+    return "bridge"
+
+
 def _size(value: object) -> int:
     expected = "a size from 16m to 8g, such as 128m"
     text = _text(value, expected)
@@ -200,9 +206,9 @@ def _ports(value: object) -> PortPolicy | PortRange:
     return PortRange(low=low, high=high)
 
 
-def _split_port(text: str, expected: str) -> tuple[Address | None, int]:
-    """ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or PORT."""
-    host, colon, last = text.rpartition(":")
+def _split_port(text: str, expected: str, *, after: str = "") -> tuple[Address | None, int]:
+    """ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or PORT; `after` is what of the text does not belong to it."""
+    host, colon, last = text.removeprefix(after).rpartition(":")
     port = _integer_in(last, 1, 65535)
     if port is None:
         raise wrong(expected, text, "a port is a number from 1 to 65535")
@@ -220,6 +226,8 @@ def _split_port(text: str, expected: str) -> tuple[Address | None, int]:
 def _target(value: object) -> tuple[IPv4Address, int]:
     expected = "an IPv4 address and a port, such as 192.168.1.100:80"
     text = _text(value, expected)
+    if re.fullmatch(r"[0-9.]+", text):
+        raise wrong(expected, text, "the port is missing")
     address, port = _split_port(text, expected)
     if not isinstance(address, IPv4Address):
         raise wrong(expected, text, "the address is missing" if address is None else "only IPv4 is translated")
@@ -232,8 +240,9 @@ def _endpoint(value: object) -> Endpoint:
     protocol, slash, rest = text.partition("/")
     if not slash or protocol not in ("tcp", "udp"):
         near = nearest(protocol, ("tcp", "udp")) if slash else ""
-        raise wrong(expected, text, f"did you mean {near}/{rest}?" if near else "")
-    address, port = _split_port(rest, expected)
+        hint = f"did you mean {near}/{rest}?" if near else "tcp or udp?" if not slash else ""
+        raise wrong(expected, text, hint)
+    address, port = _split_port(text, expected, after=f"{protocol}/")
     return Endpoint(protocol=Protocol(protocol), address=address, port=port)
 
 
@@ -346,6 +355,9 @@ _PAIRS: dict[str, Any] = {
 _BOOLEAN: dict[str, Any] = {"type": ["boolean", "string"]}
 
 
+_IMAGE: dict[str, Any] = {"anyOf": [{"enum": list(IMAGES)}, {"type": "string", "pattern": r"\$"}]}
+
+
 def _whole(low: int, high: int) -> dict[str, Any]:
     return {"type": ["integer", "string"], "minimum": low, "maximum": high}
 
@@ -389,14 +401,16 @@ class IpamConfig(Part):
 class Ipam(Part):
     """The subnets of a network."""
 
-    config: list[IpamConfig] = Field(description="one subnet, or one of each address family")
+    config: list[IpamConfig] = Field(
+        description="one subnet, or one of each address family, such as [{subnet: 192.168.1.0/24}]"
+    )
 
 
 class NetworkPart(Part):
     """A network: one broadcast segment."""
 
-    ipam: Ipam = Field(description="where its subnet stands: {config: [{subnet: 192.168.1.0/24}]}")
-    driver: Annotated[str, *_typed(_name("a driver", "bridge", "only bridge is known"), {"const": "bridge"})] = "bridge"
+    ipam: Ipam = Field(description="its subnets: {config: [{subnet: 192.168.1.0/24}]}")
+    driver: Annotated[str, *_typed(_driver, {"const": "bridge"})] = "bridge"
     enable_ipv6: Boolean | None = None
     internal: Boolean | None = None
 
@@ -431,7 +445,9 @@ class NatPart(Part):
     ports: Annotated[Any, *_typed(_ports, _STRING)] = Field(
         default=PortPolicy.PRESERVE, description="preserve, random, or LOW-HIGH: how the outside port is chosen"
     )
-    forward: list[ForwardPart] = Field(default=[], description="ports forwarded to hosts inside")
+    forward: list[ForwardPart] = Field(
+        default=[], description="ports forwarded to hosts inside, such as [{tcp: 8080, to: 192.168.1.100:80}]"
+    )
     hairpin: Boolean = Field(default=False, description="inside hosts reach forwarded ports by the outside address")
     timeouts: Annotated[
         dict[Annotated[str, AfterValidator(_timeout_name)], Seconds],
@@ -442,7 +458,7 @@ class NatPart(Part):
                 "additionalProperties": False,
             }
         ),
-    ] = Field(default={}, description="seconds that an idle mapping lives")
+    ] = Field(default={}, description="seconds that an idle mapping lives, such as {udp: 30}")
 
 
 class ProgramPart(Part):
@@ -455,7 +471,9 @@ class ProgramPart(Part):
     ready: EndpointList = Field(default=[], description="where it listens once it is ready, such as tcp/65432")
 
 
-_program_key = _name("a program", r"[a-z][a-z0-9_-]{0,31}", "a letter, then letters, digits, _ and -, at most 32")
+_program_key = _name(
+    "a program's name", r"[a-z][a-z0-9_-]{0,31}", "a letter, then letters, digits, _ and -, at most 32"
+)
 ProgramKey = Annotated[str, AfterValidator(_program_key)]
 
 
@@ -463,16 +481,24 @@ class HostExtension(Part):
     """What Compose has no word for."""
 
     gateway: AddressList = Field(default=[], description="the default route's next hop, one per address family")
-    addresses: dict[str, AddressList] = Field(default={}, description="further addresses, by network")
+    addresses: dict[str, AddressList] = Field(
+        default={}, description="further addresses by network, such as {home: [192.168.1.101]}"
+    )
     nat: NatPart | None = None
-    programs: dict[ProgramKey, ProgramPart] = Field(default={}, description="programs, by name")
+    programs: dict[ProgramKey, ProgramPart] = Field(
+        default={}, description="programs by name, such as {echo: {files: [programs/echo.py]}}"
+    )
 
 
 class ServicePart(Part):
     """A host."""
 
-    image: Text = Field(description=f"one of {', '.join(IMAGES)}")
-    networks: dict[str, Attachment] = Field(description="the interfaces, in order: eth0, eth1, …")
+    image: Annotated[str, *_typed(lambda value: _text(value, f"one of {', '.join(IMAGES)}"), _IMAGE)] = Field(
+        description=f"one of {', '.join(IMAGES)}"
+    )
+    networks: dict[str, Attachment] = Field(
+        description="eth0, eth1, … in this order, such as {home: {ipv4_address: 192.168.1.100}}"
+    )
     hostname: Annotated[
         str | None, *_typed(_name("a host name", r"(?=.{1,64}$)" + _HOST_NAME, _HOST_NAME_RULE), _STRING)
     ] = None
@@ -497,9 +523,11 @@ class LabExtension(Part):
 
 
 _host_key = _name(
-    "a host", r"[a-z][a-z0-9-]{0,31}", "a letter, then letters, digits and hyphens, at most 32, lower case"
+    "a host's name", r"[a-z][a-z0-9-]{0,31}", "a letter, then letters, digits and hyphens, at most 32, lower case"
 )
-_network_key = _name("a network", r"[a-z][a-z0-9_-]{0,31}", "a letter, then letters, digits, _ and -, at most 32")
+_network_key = _name(
+    "a network's name", r"[a-z][a-z0-9_-]{0,31}", "a letter, then letters, digits, _ and -, at most 32"
+)
 
 HostKey = Annotated[str, AfterValidator(_host_key)]
 NetworkKey = Annotated[str, AfterValidator(_network_key)]
@@ -510,12 +538,23 @@ class LabFile(Part):
 
     name: Annotated[
         str | None,
-        *_typed(_name("a lab's name", r"[a-z][a-z0-9-]{0,31}", "a letter, then letters, digits and hyphens"), _STRING),
+        *_typed(
+            _name(
+                "a lab's name",
+                r"[a-z][a-z0-9-]{0,31}",
+                "a letter, then letters, digits and hyphens, at most 32, lower case",
+            ),
+            _STRING,
+        ),
     ] = None
     version: Text = Field(default="", description="Compose ignores it, and so does a lab")
     x_lab: LabExtension = Field(default_factory=LabExtension, alias="x-lab")
-    networks: dict[NetworkKey, NetworkPart] = Field(description="the lab's networks, by name")
-    services: dict[HostKey, ServicePart] = Field(description="the lab's hosts, by name")
+    networks: dict[NetworkKey, NetworkPart] = Field(
+        description="the lab's networks by name, such as {home: {ipam: {config: [{subnet: 192.168.1.0/24}]}}}"
+    )
+    services: dict[HostKey, ServicePart] = Field(
+        description="the lab's hosts by name, such as {alice: {image: socketlab/host, networks: …}}"
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -38,7 +38,8 @@ _SHOWN = 60
 
 def shown(text: str) -> str:
     """A text of a file in quotes, for a message: on one line, and cut if it is long."""
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
+    cut = text[:_SHOWN]
+    return (f"'{cut}'" if cut.isprintable() else repr(cut)) + ("…" if len(text) > _SHOWN else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +59,7 @@ class Tree:
     keys: dict[Path, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unread: set[Path] = field(default_factory=set)
-    """Values that stand in the tree as "" because of one of the problems: nothing is to be said about them."""
+    """Values that could not be read because of one of the problems: nothing more is to be said about them."""
 
     def standing(self, path: Path) -> Path:
         """The path, or the nearest one above it that is in the file."""
@@ -103,6 +104,8 @@ def parse(text: bytes, *, source: str, variables: Mapping[str, str]) -> Tree:
         root = builder.value(node, ())
     except _FaultError as fault:
         raise LabFileError(source, (fault.problem,)) from None
+    if not isinstance(root, dict) and builder.tree.problems:
+        raise LabFileError(source, tuple(builder.tree.problems))
     if not isinstance(root, dict):
         what = "a list" if isinstance(root, list) else f"the text {shown(root)}" if root else "an empty file"
         raise LabFileError(source, (_problem(node, "", "a mapping with `networks` and `services`", what),))
@@ -187,6 +190,9 @@ def _syntax(text: str, error: yaml.MarkedYAMLError) -> _FaultError:
         return _fault(indented, 1, "spaces for indentation", "a tab", "replace each tab by spaces")
     problem, context = error.problem or "", error.context or ""
     begun = f"line {error.context_mark.line + 1}" if error.context_mark else "a line above"
+    if "quoted scalar" in context and "found unexpected" in problem and error.context_mark:
+        opened = error.context_mark
+        return _fault(opened.line + 1, opened.column + 1, "a quote that closes the text which begins here", "none")
     for part, expected, observed, hint in _SYNTAX:
         if part in f"{context}: {problem}":
             end = _rest(lines, line, column)
@@ -227,13 +233,12 @@ _SYNTAX = (
         "{end}",
         "is a bracket not closed?",
     ),
-    ("quoted scalar: found unexpected", "a quote that closes the text that begins in {begun}", "{end}", ""),
     ("unknown escape", "an escape that YAML knows in a text in double quotes", "{end}", "write \\\\ for a backslash"),
     (
         "mapping values are not allowed",
         "one `key: value` in a line",
-        "a second colon before {end}",
-        "put a text that has a colon and a space in it into quotes; is the line indented as its neighbours are?",
+        "one more colon: {end}",
+        "a value with a colon in it needs quotes; or do this line and the one before it lack a colon or indentation?",
     ),
     ("could not find expected ':'", "`key: value`", "a line without a colon", "look at this line and the one before"),
     (
@@ -299,6 +304,7 @@ class _Builder:
         if node.tag not in _TAGS:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self.problem(node, path, "plain YAML", f"the tag {tag}", "leave the tag out")
+            self.tree.unread.add(path)
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
