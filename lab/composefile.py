@@ -113,8 +113,7 @@ class _Faults:
         unknown = [tuple(one["loc"]) for one in errors if one["type"] == "extra_forbidden"]
         meant = {(*path[:-1], _near(path)) for path in unknown}
         for one in errors:
-            path: Path = (*one["loc"], *one.get("ctx", {}).get("at", ()))
-            path = path[:-1] if path[-1] == schema.KEY else path
+            path, _ = _place(one)
             alone = one["type"] == "extra_forbidden" and not _near(path)
             self.left_out.add(path if alone else _entry(path))
             # What is missing because its key is misspelt has been told of, and so has a value without its variable.
@@ -122,6 +121,13 @@ class _Faults:
             told = unread or (one["type"] == "missing" and path in meant)
             if not told:
                 self.problems.append(_problem_of(self.tree, one))
+
+
+def _place(error: ErrorDetails) -> tuple[Path, bool]:
+    """Where a fault is, and whether it is in the key that stands there."""
+    path: Path = (*error["loc"], *error.get("ctx", {}).get("at", ()))
+    in_key = path[-1] == schema.KEY and error["type"] == "lab"
+    return path[:-1] if in_key else path, in_key
 
 
 def _entry(path: Path) -> Path:
@@ -137,15 +143,15 @@ def _near(path: Path) -> str:
 
 def _problem_of(tree: Tree, error: ErrorDetails) -> Problem:
     kind, context = error["type"], error.get("ctx", {})
-    path: Path = (*error["loc"], *context.get("at", ()))
+    path, in_key = _place(error)
     if kind == "extra_forbidden":
         return _unknown_key(tree, path)
     if kind == "missing":
         field = _fields(_part_at(path[:-1]))[str(path[-1])]
         mark = tree.key_mark(path[:-1])
         expected, observed, hint = f"the key {path[-1]!r}", "none", field.description or ""
-    elif path[-1] == schema.KEY:
-        path = tree.standing(path[:-1])
+    elif in_key:
+        path = tree.standing(path)
         mark = tree.key_mark(path)
         expected, observed, hint = context["expected"], context["observed"], context["hint"]
     else:
