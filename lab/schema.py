@@ -14,7 +14,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_netw
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
 from lab.model import Address, Endpoint, PortPolicy, PortRange, Protocol, Subnet
 from lab.scripts import TIMEOUT_SYSCTLS
@@ -505,14 +506,24 @@ class ServicePart(Part):
     extra_hosts: Annotated[dict[str, Any], *_typed(_extra_hosts, _PAIRS)] = Field(
         default={}, description="further lines of /etc/hosts"
     )
-    dns: AddressList = []
-    dns_search: DomainList = []
-    sysctls: Annotated[dict[str, str], *_typed(_sysctls, _PAIRS)] = {}
-    environment: Annotated[dict[str, str], *_typed(_pairs("=", "NAME=VALUE"), _PAIRS)] = {}
-    cap_add: CapabilityList = []
-    mem_limit: Annotated[int, *_typed(_size, {"type": ["string", "integer"]})] = 128 * MIB
-    pids_limit: Annotated[int, *_typed(_integer(8, 4096, "a number of processes"), _whole(8, 4096))] = 64
-    cpus: Annotated[float, *_typed(_processors, {"type": ["number", "string"]})] = 0.0
+    dns: AddressList = Field(default=[], description="name servers: hosts of the lab")
+    dns_search: DomainList = Field(default=[], description="domains in which short names are looked up")
+    sysctls: Annotated[dict[str, str], *_typed(_sysctls, _PAIRS)] = Field(
+        default={}, description="kernel settings of the host's network, such as {net.ipv4.ip_forward: 1}"
+    )
+    environment: Annotated[dict[str, str], *_typed(_pairs("=", "NAME=VALUE"), _PAIRS)] = Field(
+        default={}, description="what programs find in their environment"
+    )
+    cap_add: CapabilityList = Field(default=[], description="capabilities of programs; they have none otherwise")
+    mem_limit: Annotated[int, *_typed(_size, {"type": ["string", "integer"]})] = Field(
+        default=128 * MIB, description="memory of all programs together, such as 128m"
+    )
+    pids_limit: Annotated[int, *_typed(_integer(8, 4096, "a number of processes"), _whole(8, 4096))] = Field(
+        default=64, description="processes and threads at a time"
+    )
+    cpus: Annotated[float, *_typed(_processors, {"type": ["number", "string"]})] = Field(
+        default=0.0, description="processors' time, such as 0.5; without it there is no limit"
+    )
     x_lab: HostExtension = Field(default_factory=HostExtension, alias="x-lab")
 
 
@@ -557,9 +568,23 @@ class LabFile(Part):
     )
 
 
+class _ForEditors(GenerateJsonSchema):
+    """A key that may be left out may not be null, and needs no title beside its name."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        return {key: value for key, value in found.items() if key != "default" or value is not None}
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002
+        return False
+
+
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a lab file, for editors."""
-    schema = LabFile.model_json_schema(by_alias=True)
+    """The JSON Schema of a lab file, for editors. It is published as compose/lab.schema.json."""
+    schema = LabFile.model_json_schema(by_alias=True, schema_generator=_ForEditors)
     # What begins with x- at the top is the author's own, for anchors.
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "patternProperties": {"^x-": {}}}
 

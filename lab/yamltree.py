@@ -264,26 +264,28 @@ class _Limits:
     """Aliases let a few lines stand for millions of values: what a file amounts to is counted before it is built."""
 
     def __init__(self) -> None:
-        self.sizes: dict[int, int] = {}
+        self.counted: dict[int, tuple[int, int]] = {}
         self.above: list[Node] = []
 
-    def check(self, node: Node) -> int:
-        """How many values the node amounts to. Raises if it holds itself, or too many, or is too deep."""
+    def check(self, node: Node) -> tuple[int, int]:
+        """How many values the node amounts to, on how many levels. Raises if too many, too deep or without end."""
         if any(node is one for one in self.above):
             raise _FaultError(_problem(node, "", "values that end", "an alias to something that it is part of"))
-        if len(self.above) > MOST_DEPTH:
-            raise _FaultError(_problem(node, "", f"at most {MOST_DEPTH} levels of nesting", "more with its aliases"))
-        if id(node) in self.sizes:
-            return self.sizes[id(node)]
-        self.above.append(node)
-        size = 1 + sum(self.check(child) for child in _children(node))
-        self.above.pop()
-        if size > MOST_VALUES:
-            raise _FaultError(
-                _problem(node, "", f"at most {MOST_VALUES} values", f"{size} with its aliases", "use fewer aliases")
+        if id(node) not in self.counted:
+            self.above.append(node)
+            parts = [self.check(child) for child in _children(node)]
+            self.above.pop()
+            self.counted[id(node)] = (
+                1 + sum(size for size, _ in parts),
+                1 + max((depth for _, depth in parts), default=0),
             )
-        self.sizes[id(node)] = size
-        return size
+        size, depth = self.counted[id(node)]
+        if len(self.above) + depth > MOST_DEPTH + 1:
+            raise _FaultError(_problem(node, "", f"at most {MOST_DEPTH} levels of nesting", "more with its aliases"))
+        if size > MOST_VALUES:
+            expected = f"at most {MOST_VALUES} values"
+            raise _FaultError(_problem(node, "", expected, f"{size} with its aliases", "use fewer aliases"))
+        return size, depth
 
 
 def _children(node: Node) -> list[Node]:
@@ -348,7 +350,8 @@ class _Builder:
             return unread(f"a value for the variable {name}", "none", hint)
 
         def unread(expected: str, observed: str, hint: str = "") -> str:
-            self.problem(node, path, expected, observed, hint)
+            if path not in self.tree.unread:
+                self.problem(node, path, expected, observed, hint)
             self.tree.unread.add(path)
             return ""
 
