@@ -44,6 +44,8 @@ MOST_FILE_BYTES = 256 * 1024
 MOST_FILES_BYTES = 1024 * 1024
 """What all programs of a lab amount to at most: they travel in a label of a container, which every look lists."""
 FIRST_UNPRIVILEGED_PORT = 1024
+MOST_NAMES = 12
+"""How many names a message lists."""
 
 Read = Callable[[str], bytes]
 
@@ -77,7 +79,7 @@ def _without_extensions(root: dict[str, yamltree.Value]) -> dict[str, yamltree.V
     return {
         key: value
         for key, value in root.items()
-        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.75)
+        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.8)
     }
 
 
@@ -110,17 +112,17 @@ class _Faults:
     def add(self, error: ValidationError) -> None:
         """Take over what pydantic found."""
         errors = error.errors(include_url=False)
-        unknown = [tuple(one["loc"]) for one in errors if one["type"] == "extra_forbidden"]
-        meant = {(*path[:-1], _near(path)) for path in unknown}
+        near = {one["loc"]: _near(one["loc"]) for one in errors if one["type"] == "extra_forbidden"}
+        meant = {(*path[:-1], key) for path, key in near.items() if key}
         for one in errors:
             path, _ = _place(one)
-            alone = one["type"] == "extra_forbidden" and not _near(path)
+            alone = one["type"] == "extra_forbidden" and not near[path]
             self.left_out.add(path if alone else _entry(path))
             # What is missing because its key is misspelt has been told of, and so has a value without its variable.
             unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
             told = unread or (one["type"] == "missing" and path in meant)
             if not told:
-                self.problems.append(_problem_of(self.tree, one))
+                self.problems.append(_problem_of(self.tree, one, near.get(path, "")))
 
 
 def _place(error: ErrorDetails) -> tuple[Path, bool]:
@@ -141,11 +143,11 @@ def _near(path: Path) -> str:
     return "" if key in schema.REFUSED.get(part, {}) else schema.nearest(key, _fields(part))
 
 
-def _problem_of(tree: Tree, error: ErrorDetails) -> Problem:
+def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:
     kind, context = error["type"], error.get("ctx", {})
     path, in_key = _place(error)
     if kind == "extra_forbidden":
-        return _unknown_key(tree, path)
+        return _unknown_key(tree, path, near)
     if kind == "missing":
         field = _fields(_part_at(path[:-1]))[str(path[-1])]
         mark = tree.key_mark(path[:-1])
@@ -162,6 +164,15 @@ def _problem_of(tree: Tree, error: ErrorDetails) -> Problem:
         observed = schema.described(error["input"])
         if kind == "lab":
             expected, observed, hint = context["expected"], context["observed"], context["hint"]
+    return _problem(mark, path, expected, observed, hint)
+
+
+def _problem(mark: yamltree.Mark, path: Path, expected: str, observed: str, hint: str) -> Problem:
+    """A problem whose message is one line, whatever names the file has put into it."""
+    texts = (
+        "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) for text in (expected, observed, hint)
+    )
+    expected, observed, hint = texts
     return Problem(
         line=mark.line, column=mark.column, key=dotted(path), expected=expected, observed=observed, hint=hint
     )
@@ -176,10 +187,9 @@ def _shape(path: Path) -> str:
     return f"its keys are {', '.join(_fields(here))}" if _is_part(here) else ""
 
 
-def _unknown_key(tree: Tree, path: Path) -> Problem:
+def _unknown_key(tree: Tree, path: Path, near: str) -> Problem:
     part, key = _part_at(path[:-1]), str(path[-1])
     reasons = schema.REFUSED.get(part, {})
-    near = _near(path)
     mark = tree.key_mark(path)
     if key in reasons:
         hint = f"refused: {reasons[key]}"
@@ -187,14 +197,7 @@ def _unknown_key(tree: Tree, path: Path) -> Problem:
         hint = f"did you mean {near}?"
     else:
         hint = f"there are {', '.join(_fields(part))}"
-    return Problem(
-        line=mark.line,
-        column=mark.column,
-        key=dotted(path),
-        expected=f"a key of {schema.NOUNS[part]}",
-        observed=yamltree.shown(key),
-        hint=hint,
-    )
+    return _problem(mark, path, f"a key of {schema.NOUNS[part]}", yamltree.shown(key), hint)
 
 
 def _fields(part: type[BaseModel]) -> dict[str, Any]:
@@ -251,16 +254,7 @@ class _Checker:
         """Note a problem with the value at a path, or with the nearest thing above it that is in the file."""
         path = self.tree.standing(path)
         mark = self.tree.key_mark(path) if at_key else self.tree.value_mark(path)
-        self.problems.append(
-            Problem(
-                line=mark.line,
-                column=mark.column,
-                key=dotted(path),
-                expected=expected,
-                observed=str(observed),
-                hint=hint,
-            )
-        )
+        self.problems.append(_problem(mark, path, expected, str(observed), hint))
 
     def lab(self, default_name: str) -> Lab:
         """The lab; only to be used if there are no problems."""
@@ -303,16 +297,20 @@ class _Checker:
 
     def disjoint(self, networks: tuple[Network, ...]) -> None:
         """No address may belong to two networks of a lab."""
-        seen: list[tuple[Subnet, str]] = []
-        for network in networks:
-            for index, subnet in enumerate(network.subnets):
-                for other, name in seen:
-                    if other.version == subnet.version and other.overlaps(subnet):
-                        where = ("networks", network.name, "ipam", "config", index, "subnet")
-                        self.problem(
-                            where, "a subnet that overlaps no other", f"{subnet}, which overlaps {other} of {name}"
-                        )
-                seen.append((subnet, network.name))
+        placed = [(subnet, number) for number, one in enumerate(networks) for subnet in one.subnets]
+        placed.sort(key=lambda one: (one[0].version, int(one[0].network_address), one[0].prefixlen))
+        # Two subnets are apart or one is in the other: in this order, in the last one that was in none.
+        around: tuple[Subnet, int] | None = None
+        for one in placed:
+            if around is None or around[0].version != one[0].version or not around[0].overlaps(one[0]):
+                around = one
+                continue
+            (other, first), (subnet, second) = sorted((around, one), key=lambda one: one[1])
+            config = self.file.networks[networks[second].name].ipam.config
+            index = [one.subnet for one in config].index(subnet)
+            where = ("networks", networks[second].name, "ipam", "config", index, "subnet")
+            observed = f"{subnet}, which overlaps {other} of {networks[first].name}"
+            self.problem(where, "a subnet that overlaps no other", observed)
 
     # --------------------------------------------------------------------------------- interfaces
 
@@ -350,9 +348,11 @@ class _Checker:
         for index, address in enumerate(extension.addresses.get(network, ())):
             where: Path = ("services", host, "x-lab", "addresses", network)
             wanted.append((address, (*where, index)))
-        for index, (address, path) in enumerate(wanted):
-            if address in [one for one, _ in wanted[:index]]:
+        seen: set[Address] = set()
+        for address, path in wanted:
+            if address in seen:
                 self.problem(path, "each address once", f"{address} again")
+            seen.add(address)
         return tuple(found for address, path in wanted if (found := self.address(host, network, address, path)))
 
     def address(self, host: str, network: str, address: Address, path: Path) -> InterfaceAddress | None:
@@ -384,7 +384,8 @@ class _Checker:
         """Note a name that nothing has, with the nearest one that there is."""
         names = list(known)
         near = schema.nearest(observed, names)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}" if names else "there is none"
+        there = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
+        hint = f"did you mean {near}?" if near else f"there are {there}" if names else "there is none"
         self.problem(path, expected, yamltree.shown(observed), hint, at_key=path[-1] == observed)
 
     # --------------------------------------------------------------------------------- hosts
@@ -510,10 +511,11 @@ class _Checker:
             self.problem((*here, "ready"), "`run` beside `ready`", "none", "what is not started never listens")
         for index, endpoint in enumerate(program.ready):
             self.listener(host, part, endpoint, (*here, "ready", index))
-        names = [PurePosixPath(path).name for path in program.files]
-        for index, one in enumerate(names):
-            if one in names[:index]:
+        seen: set[str] = set()
+        for index, one in enumerate(PurePosixPath(path).name for path in program.files):
+            if one in seen:
                 self.problem((*here, "files", index), "files of different names", f"{one} again")
+            seen.add(one)
         files = [self.file_of((*here, "files", index), path) for index, path in enumerate(program.files)]
         return Program(
             name=name,
@@ -542,6 +544,8 @@ class _Checker:
 
     def file_of(self, path: Path, name: str) -> ProgramFile | None:
         """One file's content."""
+        if self.files_bytes > MOST_FILES_BYTES:
+            return None  # which has been told of already
         try:
             content = self.read(name)
         except OSError as error:
@@ -552,7 +556,8 @@ class _Checker:
         if len(content) > MOST_FILE_BYTES:
             self.problem(path, f"a file of at most {MOST_FILE_BYTES // 1024} KiB", f"{name}: {len(content)} bytes")
         elif self.files_bytes > MOST_FILES_BYTES:
-            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more")
+            hint = "every host's programs count"
+            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more", hint)
         return ProgramFile(name=PurePosixPath(name).name, content=content)
 
 

@@ -65,6 +65,13 @@ def _text(value: object, expected: str) -> str:
     return value
 
 
+def _line(value: object) -> str:
+    text = _text(value, "a line of text")
+    if not text.isprintable():
+        raise wrong("a line of text", text, "leave out line ends and control characters")
+    return text
+
+
 def nearest(word: str, words: Iterable[str], *, cutoff: float = 0.6) -> str:
     """The word that was probably meant, "" if none is near."""
     near = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
@@ -238,10 +245,10 @@ def _target(value: object) -> tuple[IPv4Address, int]:
 def _endpoint(value: object) -> Endpoint:
     expected = "a listening socket, such as tcp/65432, udp/53 or tcp/127.0.0.1:80"
     text = _text(value, expected)
-    protocol, slash, rest = text.partition("/")
+    protocol, slash, _ = text.partition("/")
     if not slash or protocol not in ("tcp", "udp"):
         near = nearest(protocol, ("tcp", "udp")) if slash else ""
-        hint = f"did you mean {near}/{rest}?" if near else "tcp or udp?" if not slash else ""
+        hint = f"did you mean {near}?" if near else "tcp or udp?" if not slash else ""
         raise wrong(expected, text, hint)
     address, port = _split_port(text, expected, after=f"{protocol}/")
     return Endpoint(protocol=Protocol(protocol), address=address, port=port)
@@ -300,7 +307,7 @@ def _pairs(separators: str, what: str) -> Callable[[object], dict[str, str]]:
                 hint = "a value is written here: nothing is taken from the machine" if text else ""
                 raise wrong(what, item, hint, at=(index,))
             if name in found:
-                raise wrong("each name once", f"{name} again", at=(index,))
+                raise wrong("each name once", name, "it stands further up already", at=(index,))
             found[name] = setting
         return found
 
@@ -530,7 +537,7 @@ class ServicePart(Part):
 class LabExtension(Part):
     """What Compose has no word for."""
 
-    title: Text = Field(default="", description="what the lab shows, in a line")
+    title: Annotated[str, *_typed(_line, _SCALAR)] = Field(default="", description="what the lab shows, in a line")
 
 
 _host_key = _name(

@@ -16,7 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from lab.errors import LabFileError, Problem
 
 MOST_BYTES = 1024 * 1024
-MOST_VALUES = 50_000
+MOST_VALUES = 20_000
 MOST_DEPTH = 50
 
 Key = str | int
@@ -40,6 +40,11 @@ def shown(text: str) -> str:
     """A text of a file in quotes, for a message: on one line, and cut if it is long."""
     cut = text[:_SHOWN]
     return (f"'{cut}'" if cut.isprintable() else repr(cut)) + ("…" if len(text) > _SHOWN else "")
+
+
+def plain(text: str) -> str:
+    """A name of a file for a message: as it is if it can be, else as `shown`."""
+    return text if text.isprintable() and 0 < len(text) <= _SHOWN else shown(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +91,7 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if part.isprintable() and 0 < len(part) <= _SHOWN else shown(part)
-            text += f".{name}" if text else name
+            text += f".{plain(part)}" if text else plain(part)
     return text
 
 

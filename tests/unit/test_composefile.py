@@ -187,6 +187,31 @@ def test_size_is_bounded_in_time(content: bytes) -> None:
     assert time.monotonic() - begun < 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        NETWORK + ALICE % (", " + ", ".join(f"environment{n}: v" for n in range(9_500))),
+        NETWORK + "services:\n" + "\n".join(f"  h{n}: {{}}" for n in range(9_500)),
+        NETWORK + "services:\n" + "\n".join(f"  h{n}: {{image: x, networks: {{la: {{}}}}}}" for n in range(2_200)),
+        "networks:\n"
+        + "\n".join(f"  n{n}: {{ipam: {{config: [{{subnet: 10.{n // 256}.{n % 256}.0/24}}]}}}}" for n in range(2_000))
+        + f"\n{ALICE % ''}",
+        "networks:\n"
+        + "\n".join(f"  n{n}: {{ipam: {{config: [{{subnet: 10.0.0.0/8}}]}}}}" for n in range(2_000))
+        + f"\n{ALICE % ''}",
+        NETWORK + ALICE % (", x-lab: {addresses: {lan: [" + "10.0.0.2, 10.0.0.3, " * 9_500 + "]}}"),
+        NETWORK + ALICE % (", x-lab: {programs: {p: {files: [" + "programs/echo.py, " * 19_000 + "]}}}"),
+        NETWORK + ALICE % (", x-lab: {nat: {outside: lan, forward: [" + "{tcp: 8, to: '10.0.0.9:1'}, " * 3_500 + "]}}"),
+    ],
+    ids=["keys", "hosts", "unknown networks", "networks", "overlaps", "addresses", "files", "forwards"],
+)
+def test_checks_are_bounded_in_time(content: str) -> None:
+    """What is held against each other is so in time, however much of one kind a file holds."""
+    begun = time.monotonic()
+    assert "at most 20000 values" not in str(fault(content))
+    assert time.monotonic() - begun < 2
+
+
 # ----------------------------------------------------------------------------------- files that are deployed
 
 

@@ -155,7 +155,7 @@ def test_nesting_through_aliases_is_bounded() -> None:
 
 
 def test_values_are_bounded() -> None:
-    """A file has at most 50000 values; the mapping and the key and the list themselves are three of them."""
+    """A file has at most 20000 values; the mapping and the key and the list themselves are three of them."""
     assert tree("a: [" + "x," * (MOST_VALUES - 3) + "]").root
     assert "values" in fault("a: [" + "x," * (MOST_VALUES - 2) + "]")
 
