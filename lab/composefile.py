@@ -322,7 +322,7 @@ class _Checker:
         for network in part.x_lab.addresses:
             if network not in part.networks:
                 where = (*here, "x-lab", "addresses", network)
-                self.unknown(where, "a network of the host", network, part.networks)
+                self.unknown(where, f"a network that {host} is on", network, part.networks)
         return tuple(
             Interface(
                 name=f"eth{index}", network=network, addresses=self.addresses(host, network, attachment, part.x_lab)
@@ -360,15 +360,16 @@ class _Checker:
         for subnet in self.subnets[network]:
             if address not in subnet:
                 continue
-            holder = self.holders.setdefault((network, address), host)
-            if holder != host:
-                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
             reserved = {subnet.network_address}
             if isinstance(subnet, IPv4Network):
                 reserved.add(subnet.broadcast_address)
             if address in reserved:
                 what = "network's own" if address == subnet.network_address else "broadcast"
                 self.problem(path, f"an address for a host in {subnet}", f"{address}, the {what} address")
+                return None
+            holder = self.holders.setdefault((network, address), host)
+            if holder != host:
+                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
             return ip_interface(f"{address}/{subnet.prefixlen}")
         if not self.subnets[network]:
             return None  # which has been told of already
@@ -395,7 +396,7 @@ class _Checker:
         here: Path = ("services", name)
         if part.image not in schema.IMAGES:
             near = schema.nearest(part.image, schema.IMAGES)
-            hint = f"did you mean {near}?" if near else ""
+            hint = f"did you mean {near}?" if near else "what a host runs is put into it with x-lab: programs"
             expected = f"one of {', '.join(schema.IMAGES)}"
             self.problem((*here, "image"), expected, yamltree.shown(part.image), hint)
         self.gateways(name, part)
@@ -494,7 +495,9 @@ class _Checker:
         holder = self.holder(inside, address)
         if holder is None and self.whole:
             expected = f"an address of a host on {' or '.join(inside) or 'an inside network'}"
-            self.problem((*here, "to"), expected, address)
+            elsewhere = self.holder(self.subnets, address)
+            hint = f"{elsewhere} has it, on a network that is not inside" if elsewhere else "no host has it"
+            self.problem((*here, "to"), expected, address, hint)
         elif holder == host:
             self.problem((*here, "to"), "another host's address", f"{address}, which is {host}'s own")
         protocol = Protocol.UDP if part.tcp is None else Protocol.TCP

@@ -505,7 +505,7 @@ class ServicePart(Part):
         description=f"one of {', '.join(IMAGES)}"
     )
     networks: dict[str, Attachment] = Field(
-        description="eth0, eth1, … in this order, such as {home: {ipv4_address: 192.168.1.100}}"
+        description="the networks it is on, as eth0, eth1, … in this order: {home: {ipv4_address: 192.168.1.100}}"
     )
     hostname: Annotated[
         str | None, *_typed(_name("a host name", r"(?=.{1,64}$)" + _HOST_NAME, _HOST_NAME_RULE), _STRING)
