@@ -107,7 +107,7 @@ class _Faults:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.problems: list[Problem] = []
-        self.left_out: set[Path] = {_entry(path) for path in tree.unread if path}
+        self.left_out: set[Path] = {_entry(path) for path in tree.unread}
 
     def add(self, error: ValidationError) -> None:
         """Take over what pydantic found."""

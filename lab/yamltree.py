@@ -310,7 +310,7 @@ class _Builder:
         if node.tag not in _TAGS:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self.problem(node, path, "plain YAML", f"the tag {tag}", "leave the tag out")
-            self.tree.unread.add(path)
+            self.tree.unread.update({path} - {()})
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):

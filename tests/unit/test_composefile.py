@@ -242,6 +242,12 @@ def test_misspelt_key_is_not_missing_too() -> None:
     assert [problem.hint for problem in error.problems] == ["did you mean subnet?"]
 
 
+def test_tag_on_the_whole_file_hides_nothing() -> None:
+    """A tag before the top mapping is one problem, and what is in the mapping is still looked at."""
+    error = fault("!lab\n" + NETWORK + ALICE % ", dns: nowhere")
+    assert [problem.key for problem in error.problems] == ["", "services.alice.dns"]
+
+
 def test_fault_of_one_host_hides_none_of_another() -> None:
     """A host whose values are at fault is left out, and the others are still held against each other."""
     hosts = """
