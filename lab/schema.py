@@ -258,7 +258,9 @@ def _file(value: object) -> str:
     what = "a path below the lab file's folder"
     text = _text(value, what)
     parts = text.split("/")
-    if text.startswith("/") or ".." in parts or "\\" in text:
+    if "\\" in text:
+        raise wrong(what, text, "write / between folders")
+    if text.startswith("/") or ".." in parts:
         raise wrong(what, text, "a lab must not read other files of the machine; put it beside the lab file")
     if parts[-1] in ("", "."):
         raise wrong("a file", text)
@@ -295,7 +297,7 @@ def _pairs(separators: str, what: str) -> Callable[[object], dict[str, str]]:
                 if not isinstance(setting, str):
                     raise wrong("a text", setting, at=(key,))
                 if not key or "=" in key:
-                    raise wrong("a name before the colon", key, at=(key, KEY))
+                    raise wrong("a name, which has no `=` in it, before the colon", key, at=(key, KEY))
             return value
         if not isinstance(value, list):
             raise wrong(f"a mapping, or a list of {what}", value)
