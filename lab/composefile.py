@@ -7,8 +7,9 @@ held against each other. Only a file without any problem becomes a `Lab`.
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from ipaddress import IPv4Network, ip_interface
 from pathlib import PurePosixPath
 from typing import Any, get_args, get_origin
@@ -43,6 +44,8 @@ MOST_FILE_BYTES = 256 * 1024
 MOST_FILES_BYTES = 1024 * 1024
 """What all programs of a lab amount to at most: they travel in a label of a container, which every look lists."""
 FIRST_UNPRIVILEGED_PORT = 1024
+MOST_NAMES = 12
+"""How many names a message lists."""
 
 Read = Callable[[str], bytes]
 
@@ -55,59 +58,138 @@ def parse(text: bytes, *, source: str, default_name: str, read: Read, variables:
     takes. Raises LabFileError with every problem.
     """
     tree = yamltree.parse(text, source=source, variables=variables)
-    problems = list(tree.problems)
+    root = _without_extensions(tree.root)
+    faults = _Faults(tree)
     try:
-        file = schema.LabFile.model_validate(_without_extensions(tree.root))
+        file = schema.LabFile.model_validate(root)
     except ValidationError as error:
-        problems += [_problem_of(tree, one) for one in error.errors(include_url=False, include_input=True)]
-        raise LabFileError(source, tuple(problems)) from None
-    checker = _Checker(tree, file, read)
+        faults.add(error)
+    if faults.left_out:
+        file = schema.LabFile.model_validate({"networks": {}, "services": {}} | _without(root, faults.left_out))
+    checker = _Checker(tree, file, read, left_out=faults.left_out)
     lab = checker.lab(default_name)
-    problems += checker.problems
+    problems = (*tree.problems, *faults.problems, *checker.problems)
     if problems:
-        raise LabFileError(source, tuple(problems))
+        raise LabFileError(source, tuple(dict.fromkeys(problems)))
     return lab
 
 
-def _without_extensions(root: yamltree.Value) -> yamltree.Value:
+def _without_extensions(root: dict[str, yamltree.Value]) -> dict[str, yamltree.Value]:
     """Compose gives top-level keys that begin with x- to the author, for anchors; a misspelt x-lab is none of them."""
-    if not isinstance(root, dict):
-        return root
     return {
         key: value
         for key, value in root.items()
-        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.75)
+        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.8)
     }
+
+
+def _without(root: dict[str, yamltree.Value], paths: Set[Path], here: Path = ()) -> dict[str, yamltree.Value]:
+    """The mapping without what stands at the paths, at any depth."""
+
+    def kept(value: yamltree.Value, path: Path) -> yamltree.Value:
+        if isinstance(value, list):
+            return [kept(item, (*path, index)) for index, item in enumerate(value)]
+        return _without(value, paths, path) if isinstance(value, dict) else value
+
+    return {key: kept(value, (*here, key)) for key, value in root.items() if (*here, key) not in paths}
 
 
 # ------------------------------------------------------------------------- what pydantic found -> problems
 
 
-def _problem_of(tree: Tree, error: ErrorDetails) -> Problem:
-    path = tuple(part for part in error["loc"] if part != "[key]")
+class _Faults:
+    """The faults of values by themselves, and what is left out so that the rest can still be looked at.
+
+    An unknown key that resembles none is left out alone. After any other fault it is not known what the author
+    meant, so the whole network or host is left out.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.problems: list[Problem] = []
+        self.left_out: set[Path] = {_entry(path) for path in tree.unread}
+
+    def add(self, error: ValidationError) -> None:
+        """Take over what pydantic found."""
+        errors = error.errors(include_url=False)
+        near = {one["loc"]: _near(one["loc"]) for one in errors if one["type"] == "extra_forbidden"}
+        meant = {(*path[:-1], key) for path, key in near.items() if key}
+        for one in errors:
+            path, _ = _place(one)
+            alone = one["type"] == "extra_forbidden" and not near[path]
+            self.left_out.add(path if alone else _entry(path))
+            # What is missing because its key is misspelt has been told of, and so has a value without its variable.
+            unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
+            told = unread or (one["type"] == "missing" and path in meant)
+            if not told:
+                self.problems.append(_problem_of(self.tree, one, near.get(path, "")))
+
+
+def _place(error: ErrorDetails) -> tuple[Path, bool]:
+    """Where a fault is, and whether it is in the key that stands there."""
+    path: Path = (*error["loc"], *error.get("ctx", {}).get("at", ()))
+    in_key = path[-1] == schema.KEY and error["type"] == "lab"
+    return path[:-1] if in_key else path, in_key
+
+
+def _entry(path: Path) -> Path:
+    """The network or host that a path leads into, or else the key at the top."""
+    return path[:2] if path[0] in ("networks", "services") else path[:1]
+
+
+def _near(path: Path) -> str:
+    """The key that was probably meant by an unknown one, "" if none is near or the key is known and refused."""
+    part, key = _part_at(path[:-1]), str(path[-1])
+    return "" if key in schema.REFUSED.get(part, {}) else schema.nearest(key, _fields(part))
+
+
+def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:
     kind, context = error["type"], error.get("ctx", {})
+    path, in_key = _place(error)
     if kind == "extra_forbidden":
-        return _unknown_key(tree, path)
+        return _unknown_key(tree, path, near)
     if kind == "missing":
-        mark = tree.key_mark(path[:-1])
         field = _fields(_part_at(path[:-1]))[str(path[-1])]
+        mark = tree.key_mark(path[:-1])
         expected, observed, hint = f"the key {path[-1]!r}", "none", field.description or ""
-    elif kind == "lab":
-        mark = tree.value_mark(path) if error["loc"][-1] != "[key]" else tree.key_mark(path)
+    elif in_key:
+        path = tree.standing(path)
+        mark = tree.key_mark(path)
         expected, observed, hint = context["expected"], context["observed"], context["hint"]
     else:
+        hint = _shape(path)
+        path = tree.standing(path)
         mark = tree.value_mark(path)
         expected = {"list_type": "a list"}.get(kind, "a mapping")
-        observed, hint = schema.described(error["input"]), ""
+        observed = schema.described(error["input"])
+        if kind == "lab":
+            expected, observed, hint = context["expected"], context["observed"], context["hint"]
+    return _problem(mark, path, expected, observed, hint)
+
+
+def _problem(mark: yamltree.Mark, path: Path, expected: str, observed: str, hint: str) -> Problem:
+    """A problem whose message is one line, whatever names the file has put into it."""
+    texts = (
+        "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) for text in (expected, observed, hint)
+    )
+    expected, observed, hint = texts
     return Problem(
         line=mark.line, column=mark.column, key=dotted(path), expected=expected, observed=observed, hint=hint
     )
 
 
-def _unknown_key(tree: Tree, path: Path) -> Problem:
+def _shape(path: Path) -> str:
+    """What a mapping or list at a path holds."""
+    above, here = _annotation_at(path[:-1]), _annotation_at(path)
+    field = _fields(above).get(str(path[-1])) if _is_part(above) else None
+    if field is not None and field.description:
+        return str(field.description)
+    return f"its keys are {', '.join(_fields(here))}" if _is_part(here) else ""
+
+
+def _unknown_key(tree: Tree, path: Path, near: str) -> Problem:
     part, key = _part_at(path[:-1]), str(path[-1])
     reasons = schema.REFUSED.get(part, {})
-    near = schema.nearest(key, _fields(part))
     mark = tree.key_mark(path)
     if key in reasons:
         hint = f"refused: {reasons[key]}"
@@ -115,14 +197,7 @@ def _unknown_key(tree: Tree, path: Path) -> Problem:
         hint = f"did you mean {near}?"
     else:
         hint = f"there are {', '.join(_fields(part))}"
-    return Problem(
-        line=mark.line,
-        column=mark.column,
-        key=dotted(path),
-        expected=f"a key of {schema.NOUNS[part]}",
-        observed=repr(key),
-        hint=hint,
-    )
+    return _problem(mark, path, f"a key of {schema.NOUNS[part]}", yamltree.shown(key), hint)
 
 
 def _fields(part: type[BaseModel]) -> dict[str, Any]:
@@ -130,14 +205,23 @@ def _fields(part: type[BaseModel]) -> dict[str, Any]:
 
 
 def _part_at(path: Path) -> type[schema.Part]:
-    """Which part of the schema describes the mapping at a path."""
+    """Which part of the schema describes the mapping at a path, below which pydantic found a key wrong."""
+    found: type[schema.Part] = _annotation_at(path)
+    return found
+
+
+def _annotation_at(path: Path) -> Any:
+    """What the schema says of the value at a path; None of what is not a part's and not in one."""
     here: Any = schema.LabFile
     for key in path:
-        here = _fields(here)[str(key)].annotation if _is_part(here) else get_args(here)[-1]
+        if _is_part(here):
+            field = _fields(here).get(str(key))
+            here = field.annotation if field is not None else None
+        else:
+            here = (get_args(here) or (None,))[-1]
         if get_origin(here) is types.UnionType:
             here = get_args(here)[0]
-    found: type[schema.Part] = here
-    return found
+    return here
 
 
 def _is_part(annotation: Any) -> bool:
@@ -153,10 +237,13 @@ class _Checker:
     After a problem it goes on with whatever is left, so that all problems of the file are found at once.
     """
 
-    def __init__(self, tree: Tree, file: schema.LabFile, read: Read) -> None:
+    def __init__(self, tree: Tree, file: schema.LabFile, read: Read, *, left_out: Set[Path]) -> None:
         self.tree = tree
         self.file = file
         self.read = read
+        self.left_out = left_out
+        self.whole = not any(path[0] in ("networks", "services") and len(path) <= 2 for path in left_out)
+        """Whether every network and host of the file is here: only then is it known what the lab has not."""
         self.problems: list[Problem] = []
         self.files_bytes = 0
         self.subnets: dict[str, tuple[Subnet, ...]] = {}
@@ -164,25 +251,17 @@ class _Checker:
         """(network, address) -> the host that has it"""
 
     def problem(self, path: Path, expected: str, observed: object, hint: str = "", *, at_key: bool = False) -> None:
-        """Note a problem with the value at a path."""
+        """Note a problem with the value at a path, or with the nearest thing above it that is in the file."""
+        path = self.tree.standing(path)
         mark = self.tree.key_mark(path) if at_key else self.tree.value_mark(path)
-        self.problems.append(
-            Problem(
-                line=mark.line,
-                column=mark.column,
-                key=dotted(path),
-                expected=expected,
-                observed=str(observed),
-                hint=hint,
-            )
-        )
+        self.problems.append(_problem(mark, path, expected, str(observed), hint))
 
     def lab(self, default_name: str) -> Lab:
         """The lab; only to be used if there are no problems."""
         file = self.file
         networks = tuple(self.network(name, part) for name, part in file.networks.items())
         self.disjoint(networks)
-        if not file.services:
+        if not file.services and self.whole:
             self.problem(("services",), "at least one host", "none")
         interfaces = {name: self.interfaces(name, part) for name, part in file.services.items()}
         return Lab(
@@ -205,13 +284,6 @@ class _Checker:
                 self.problem(
                     where, "at most one subnet of each address family", f"{subnet} beside {found[subnet.version]}"
                 )
-            if (
-                subnet.is_loopback
-                or subnet.is_multicast
-                or subnet.is_link_local
-                or subnet.network_address.is_unspecified
-            ):
-                self.problem(where, "a subnet for hosts", subnet, "this one is reserved (RFC 6890)")
             found.setdefault(subnet.version, subnet)
         if not found:
             self.problem((*here, "ipam", "config"), "at least one subnet", "none")
@@ -225,16 +297,20 @@ class _Checker:
 
     def disjoint(self, networks: tuple[Network, ...]) -> None:
         """No address may belong to two networks of a lab."""
-        seen: list[tuple[Subnet, str]] = []
-        for network in networks:
-            for index, subnet in enumerate(network.subnets):
-                for other, name in seen:
-                    if other.version == subnet.version and other.overlaps(subnet):
-                        where = ("networks", network.name, "ipam", "config", index, "subnet")
-                        self.problem(
-                            where, "a subnet that overlaps no other", f"{subnet}, which overlaps {other} of {name}"
-                        )
-                seen.append((subnet, network.name))
+        placed = [(subnet, number) for number, one in enumerate(networks) for subnet in one.subnets]
+        placed.sort(key=lambda one: (one[0].version, int(one[0].network_address), one[0].prefixlen))
+        # Two subnets are apart or one is in the other: in this order, in the last one that was in none.
+        around: tuple[Subnet, int] | None = None
+        for one in placed:
+            if around is None or around[0].version != one[0].version or not around[0].overlaps(one[0]):
+                around = one
+                continue
+            (other, first), (subnet, second) = sorted((around, one), key=lambda one: one[1])
+            config = self.file.networks[networks[second].name].ipam.config
+            index = [one.subnet for one in config].index(subnet)
+            where = ("networks", networks[second].name, "ipam", "config", index, "subnet")
+            observed = f"{subnet}, which overlaps {other} of {networks[first].name}"
+            self.problem(where, "a subnet that overlaps no other", observed)
 
     # --------------------------------------------------------------------------------- interfaces
 
@@ -246,7 +322,7 @@ class _Checker:
         for network in part.x_lab.addresses:
             if network not in part.networks:
                 where = (*here, "x-lab", "addresses", network)
-                self.unknown(where, "a network of the host", network, part.networks)
+                self.unknown(where, f"a network that {host} is on", network, part.networks)
         return tuple(
             Interface(
                 name=f"eth{index}", network=network, addresses=self.addresses(host, network, attachment, part.x_lab)
@@ -260,7 +336,8 @@ class _Checker:
         """The addresses of one interface: the primary ones, then the further ones."""
         here: Path = ("services", host, "networks", network)
         if network not in self.subnets:
-            self.unknown(here, "a network of this file", network, self.subnets)
+            if not {("networks",), ("networks", network)} & self.left_out:
+                self.unknown(here, "a network of this file", network, self.subnets)
             return ()
         wanted: list[tuple[Address, Path]] = []
         for key in ("ipv4_address", "ipv6_address"):
@@ -271,9 +348,11 @@ class _Checker:
         for index, address in enumerate(extension.addresses.get(network, ())):
             where: Path = ("services", host, "x-lab", "addresses", network)
             wanted.append((address, (*where, index)))
-        for index, (address, path) in enumerate(wanted):
-            if address in [one for one, _ in wanted[:index]]:
+        seen: set[Address] = set()
+        for address, path in wanted:
+            if address in seen:
                 self.problem(path, "each address once", f"{address} again")
+            seen.add(address)
         return tuple(found for address, path in wanted if (found := self.address(host, network, address, path)))
 
     def address(self, host: str, network: str, address: Address, path: Path) -> InterfaceAddress | None:
@@ -281,16 +360,19 @@ class _Checker:
         for subnet in self.subnets[network]:
             if address not in subnet:
                 continue
-            holder = self.holders.setdefault((network, address), host)
-            if holder != host:
-                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
             reserved = {subnet.network_address}
             if isinstance(subnet, IPv4Network):
                 reserved.add(subnet.broadcast_address)
             if address in reserved:
                 what = "network's own" if address == subnet.network_address else "broadcast"
                 self.problem(path, f"an address for a host in {subnet}", f"{address}, the {what} address")
+                return None
+            holder = self.holders.setdefault((network, address), host)
+            if holder != host:
+                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
             return ip_interface(f"{address}/{subnet.prefixlen}")
+        if not self.subnets[network]:
+            return None  # which has been told of already
         same_family = [str(subnet) for subnet in self.subnets[network] if subnet.version == address.version]
         if same_family:
             self.problem(path, f"an address in {same_family[0]}, the subnet of {network}", address)
@@ -303,8 +385,9 @@ class _Checker:
         """Note a name that nothing has, with the nearest one that there is."""
         names = list(known)
         near = schema.nearest(observed, names)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
-        self.problem(path, expected, repr(observed), hint, at_key=path[-1] == observed)
+        there = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
+        hint = f"did you mean {near}?" if near else f"there are {there}" if names else "there is none"
+        self.problem(path, expected, yamltree.shown(observed), hint, at_key=path[-1] == observed)
 
     # --------------------------------------------------------------------------------- hosts
 
@@ -313,8 +396,9 @@ class _Checker:
         here: Path = ("services", name)
         if part.image not in schema.IMAGES:
             near = schema.nearest(part.image, schema.IMAGES)
-            hint = f"did you mean {near}?" if near else ""
-            self.problem((*here, "image"), f"one of {', '.join(schema.IMAGES)}", repr(part.image), hint)
+            hint = f"did you mean {near}?" if near else "what a host runs is put into it with x-lab: programs"
+            expected = f"one of {', '.join(schema.IMAGES)}"
+            self.problem((*here, "image"), expected, yamltree.shown(part.image), hint)
         self.gateways(name, part)
         self.dns(name, part)
         return Host(
@@ -342,19 +426,21 @@ class _Checker:
         versions = [address.version for address in part.x_lab.gateway]
         if len(versions) != len(set(versions)):
             self.problem(path, "at most one gateway of each address family", ", ".join(map(str, part.x_lab.gateway)))
-        for address in part.x_lab.gateway:
+        for index, address in enumerate(part.x_lab.gateway):
+            where: Path = (*path, index)
             holder = self.holder(part.networks, address)
-            if holder is None:
-                subnets = [str(s) for n in part.networks for s in self.subnets.get(n, ())]
+            subnets = [str(s) for n in part.networks for s in self.subnets.get(n, ())]
+            if holder is None and self.whole and subnets:
                 elsewhere = self.holder(self.subnets, address)
                 hint = f"{elsewhere} has it, on a network that {host} is not on" if elsewhere else "no host has it"
-                self.problem(path, f"an address of a host on {' or '.join(subnets)}", address, hint)
+                self.problem(where, f"an address of a host on {' or '.join(subnets)}", address, hint)
             elif holder == host:
-                self.problem(path, "another host's address", f"{address}, which is {host}'s own")
-            elif not self.forwards(holder, address.version):
+                self.problem(where, "another host's address", f"{address}, which is {host}'s own")
+            elif holder and not self.forwards(holder, address.version):
                 key = FORWARDING[address.version]
-                hint = f"give {holder} x-lab: nat, or the sysctl {key}=1"
-                self.problem(path, "a host that forwards packets", f"{holder}, which does not", hint)
+                nat = "x-lab: nat, or " if address.version == 4 else ""
+                hint = f"give {holder} {nat}the sysctl {key}=1"
+                self.problem(where, "a host that forwards packets", f"{holder}, which does not", hint)
 
     def holder(self, networks: Iterable[str], address: Address) -> str | None:
         """Which host has the address on one of the networks."""
@@ -367,9 +453,9 @@ class _Checker:
 
     def dns(self, host: str, part: schema.ServicePart) -> None:
         """A name server is a host of the lab, or the host itself: there is nothing else to ask."""
-        for address in part.dns:
-            if not address.is_loopback and self.holder(self.subnets, address) is None:
-                path: Path = ("services", host, "dns")
+        for index, address in enumerate(part.dns):
+            if not address.is_loopback and self.holder(self.subnets, address) is None and self.whole:
+                path: Path = ("services", host, "dns", index)
                 self.problem(path, "an address of a host of this lab", address, "nothing outside it can be reached")
 
     def nat(self, host: str, part: schema.ServicePart, nat: schema.NatPart) -> Nat:
@@ -407,10 +493,11 @@ class _Checker:
             return None
         address, port = part.to
         holder = self.holder(inside, address)
-        if holder is None:
-            self.problem(
-                (*here, "to"), f"an address of a host on {' or '.join(inside) or 'an inside network'}", address
-            )
+        if holder is None and self.whole:
+            expected = f"an address of a host on {' or '.join(inside) or 'an inside network'}"
+            elsewhere = self.holder(self.subnets, address)
+            hint = f"{elsewhere} has it, on a network that is not inside" if elsewhere else "no host has it"
+            self.problem((*here, "to"), expected, address, hint)
         elif holder == host:
             self.problem((*here, "to"), "another host's address", f"{address}, which is {host}'s own")
         protocol = Protocol.UDP if part.tcp is None else Protocol.TCP
@@ -425,12 +512,13 @@ class _Checker:
         here: Path = ("services", host, "x-lab", "programs", name)
         if program.ready and program.run is None:
             self.problem((*here, "ready"), "`run` beside `ready`", "none", "what is not started never listens")
-        for endpoint in program.ready:
-            self.listener(host, part, endpoint, (*here, "ready"))
-        names = [PurePosixPath(path).name for path in program.files]
-        for index, one in enumerate(names):
-            if one in names[:index]:
+        for index, endpoint in enumerate(program.ready):
+            self.listener(host, part, endpoint, (*here, "ready", index))
+        seen: set[str] = set()
+        for index, one in enumerate(PurePosixPath(path).name for path in program.files):
+            if one in seen:
                 self.problem((*here, "files", index), "files of different names", f"{one} again")
+            seen.add(one)
         files = [self.file_of((*here, "files", index), path) for index, path in enumerate(program.files)]
         return Program(
             name=name,
@@ -443,11 +531,12 @@ class _Checker:
         """Whether a program of the host can listen there at all."""
         address = endpoint.address
         own = {address for (_, address), holder in self.holders.items() if holder == host}
-        if address is not None and address not in own and not (address.is_loopback or address.is_unspecified):
+        anywhere = address is None or address.is_loopback or address.is_unspecified
+        if not anywhere and address not in own and self.whole:
             hint = f"it has {', '.join(map(str, own))}" if own else ""
             self.problem(path, f"an address of {host}", address, hint)
         first = part.sysctls.get("net.ipv4.ip_unprivileged_port_start", "")
-        lowest = int(first) if first.isdigit() else FIRST_UNPRIVILEGED_PORT
+        lowest = int(first) if re.fullmatch("[0-9]{1,5}", first) else FIRST_UNPRIVILEGED_PORT
         if endpoint.port < lowest and "NET_BIND_SERVICE" not in part.cap_add:
             self.problem(
                 path,
@@ -458,6 +547,8 @@ class _Checker:
 
     def file_of(self, path: Path, name: str) -> ProgramFile | None:
         """One file's content."""
+        if self.files_bytes > MOST_FILES_BYTES:
+            return None  # which has been told of already
         try:
             content = self.read(name)
         except OSError as error:
@@ -468,7 +559,8 @@ class _Checker:
         if len(content) > MOST_FILE_BYTES:
             self.problem(path, f"a file of at most {MOST_FILE_BYTES // 1024} KiB", f"{name}: {len(content)} bytes")
         elif self.files_bytes > MOST_FILES_BYTES:
-            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more")
+            hint = "every host's programs count"
+            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more", hint)
         return ProgramFile(name=PurePosixPath(name).name, content=content)
 
 

@@ -50,10 +50,18 @@ def load(lab: str) -> Lab:
     return composefile.parse(
         _content(path),
         source=_shown(path),
-        default_name=re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-") or "lab",
+        default_name=_name(path.stem),
         read=lambda name: _read_below(path.parent, name),
         variables=os.environ,
     )
+
+
+def _name(stem: str) -> str:
+    """A lab's name, which is what `name` in a lab file may be, made of a file's."""
+    name = re.sub(r"[^a-z0-9-]+", "-", stem.lower()).strip("-")
+    if not name[:1].isalpha():
+        name = f"lab-{name}"
+    return name[:32].strip("-")
 
 
 def _content(path: Path) -> bytes:
@@ -78,7 +86,10 @@ def _shown(path: Path) -> str:
 
 def _read_below(top: Path, name: str) -> bytes:
     """A file's content; OSError if it is not below `top`, wherever links lead."""
-    real = (top / name).resolve(strict=True)
+    try:
+        real = (top / name).resolve(strict=True)
+    except RuntimeError:  # what pathlib makes of ELOOP before Python 3.13
+        raise OSError(0, "its symbolic links lead in a circle") from None
     if not real.is_relative_to(top.resolve()):
         raise OSError(0, "it leads out of the lab file's folder")
     if not real.is_file():
