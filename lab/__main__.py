@@ -15,7 +15,8 @@ import typer
 from typer import Abort, Exit
 from typer.core import TyperCommand
 
-from lab.errors import LabError, UsageError
+from lab.errors import LabError, LabFileError, UsageError
+from lab.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -212,6 +213,8 @@ def up(lab: LabName, name: InstanceName = None) -> None:
             started = instance.wiring.started()
             status = view.status_json(live.find(engine, instance_name), described, started, came_up=True)
     show(view.status_table(status))
+    if described.suggestions:
+        sys.stdout.write("try:\n" + "".join(f"  {printable(one)}\n" for one in described.suggestions))
 
 
 def _checked_name(name: str) -> str:
@@ -420,6 +423,13 @@ def shell(host: HostName, name: InstanceName = None) -> None:
         raise Exit(terminal.converse())
 
 
+def _tell(error: LabError) -> None:
+    """Say what went wrong. A place in a file comes first in its line, where editors and terminals look for it."""
+    text = error.message if isinstance(error, LabFileError) else f"lab: {error.message}"
+    lines = [*text.split("\n"), *([f"hint: {error.hint}"] if error.hint else [])]
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+
+
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -433,7 +443,7 @@ def main() -> None:
         )
         code = UsageError.exit_code
     except LabError as error:
-        sys.stderr.write(f"lab: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        _tell(error)
         code = error.exit_code
     except (KeyboardInterrupt, Abort):
         sys.stderr.write("interrupted\n")

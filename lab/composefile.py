@@ -1,53 +1,29 @@
 """Compose text -> Lab, or every problem of the file at once, each with its line, its key and what was expected.
 
 Pure: what else is needed of the file system comes through `read`. Three passes, each on the result of the one
-before: `yamltree` reads YAML, `schema` says what each value must look like by itself, and here the parts are
-held against each other. Only a file without any problem becomes a `Lab`.
+before: `yamltree` reads YAML, `schema` says what each value must look like by itself, and `crosscheck` holds the
+parts against each other. Only a file without any problem becomes a `Lab`.
 """
 
 from __future__ import annotations
 
-import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Set
-from ipaddress import IPv4Network, ip_interface
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Set
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lab import schema, yamltree
+from lab.crosscheck import Checker, Read
 from lab.errors import LabFileError, Problem
-from lab.model import (
-    Address,
-    Endpoint,
-    Forward,
-    Host,
-    Interface,
-    InterfaceAddress,
-    Lab,
-    Nat,
-    Network,
-    PortPolicy,
-    PortRange,
-    Program,
-    ProgramFile,
-    Protocol,
-    Subnet,
-    Timeout,
-)
-from lab.yamltree import Path, Tree, dotted
+from lab.model import Lab
+from lab.readers import KEY, described
+from lab.text import nearest
+from lab.yamltree import Path, Tree, problem_at
 
-MOST_BYTES = yamltree.MOST_BYTES
-MOST_FILE_BYTES = 256 * 1024
-MOST_FILES_BYTES = 1024 * 1024
-"""What all programs of a lab amount to at most: they travel in a label of a container, which every look lists."""
-FIRST_UNPRIVILEGED_PORT = 1024
-MOST_NAMES = 12
-"""How many names a message lists."""
-
-Read = Callable[[str], bytes]
+KEPT = ("image", "networks")
+"""What is still looked at of a host that has a fault elsewhere."""
 
 
 def parse(text: bytes, *, source: str, default_name: str, read: Read, variables: Mapping[str, str]) -> Lab:
@@ -59,14 +35,14 @@ def parse(text: bytes, *, source: str, default_name: str, read: Read, variables:
     """
     tree = yamltree.parse(text, source=source, variables=variables)
     root = _without_extensions(tree.root)
-    faults = _Faults(tree)
+    faults = _Faults(tree, root)
     try:
         file = schema.LabFile.model_validate(root)
     except ValidationError as error:
         faults.add(error)
     if faults.left_out:
         file = schema.LabFile.model_validate({"networks": {}, "services": {}} | _without(root, faults.left_out))
-    checker = _Checker(tree, file, read, left_out=faults.left_out)
+    checker = Checker(tree, file, read, left_out=faults.left_out, in_part=faults.in_part)
     lab = checker.lab(default_name)
     problems = (*tree.problems, *faults.problems, *checker.problems)
     if problems:
@@ -79,7 +55,7 @@ def _without_extensions(root: dict[str, yamltree.Value]) -> dict[str, yamltree.V
     return {
         key: value
         for key, value in root.items()
-        if not key.startswith("x-") or key == "x-lab" or schema.nearest(key, ["x-lab"], cutoff=0.8)
+        if not key.startswith("x-") or key == "x-lab" or nearest(key, ["x-lab"], cutoff=0.8)
     }
 
 
@@ -101,13 +77,31 @@ class _Faults:
     """The faults of values by themselves, and what is left out so that the rest can still be looked at.
 
     An unknown key that resembles none is left out alone. After any other fault it is not known what the author
-    meant, so the whole network or host is left out.
+    meant: of a host its image and networks are kept, if the fault is not in them; else all of it is left out.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, root: Mapping[str, yamltree.Value]) -> None:
         self.tree = tree
+        self.root = root
         self.problems: list[Problem] = []
-        self.left_out: set[Path] = {_entry(path) for path in tree.unread}
+        self.left_out: set[Path] = set()
+        self.in_part: set[str] = set()
+        """the hosts of which only image and networks are kept"""
+        for path in tree.unread:
+            self.leave_out(path)
+
+    def leave_out(self, path: Path) -> None:
+        """Leave out what a fault at a path makes doubtful."""
+        if path[0] == "services" and len(path) > 2 and path[2] not in KEPT:
+            host = str(path[1])
+            if host in self.in_part:
+                return
+            part = self.root["services"][host] if isinstance(self.root["services"], dict) else ""
+            if isinstance(part, dict):
+                self.in_part.add(host)
+                self.left_out |= {("services", host, key) for key in part if key not in KEPT}
+                return
+        self.left_out.add(path[:2] if path[0] in ("networks", "services") else path[:1])
 
     def add(self, error: ValidationError) -> None:
         """Take over what pydantic found."""
@@ -117,7 +111,10 @@ class _Faults:
         for one in errors:
             path, _ = _place(one)
             alone = one["type"] == "extra_forbidden" and not near[path]
-            self.left_out.add(path if alone else _entry(path))
+            if alone:
+                self.left_out.add(path)
+            else:
+                self.leave_out(path)
             # What is missing because its key is misspelt has been told of, and so has a value without its variable.
             unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
             told = unread or (one["type"] == "missing" and path in meant)
@@ -128,19 +125,14 @@ class _Faults:
 def _place(error: ErrorDetails) -> tuple[Path, bool]:
     """Where a fault is, and whether it is in the key that stands there."""
     path: Path = (*error["loc"], *error.get("ctx", {}).get("at", ()))
-    in_key = path[-1] == schema.KEY and error["type"] == "lab"
+    in_key = path[-1] == KEY and error["type"] == "lab"
     return path[:-1] if in_key else path, in_key
-
-
-def _entry(path: Path) -> Path:
-    """The network or host that a path leads into, or else the key at the top."""
-    return path[:2] if path[0] in ("networks", "services") else path[:1]
 
 
 def _near(path: Path) -> str:
     """The key that was probably meant by an unknown one, "" if none is near or the key is known and refused."""
     part, key = _part_at(path[:-1]), str(path[-1])
-    return "" if key in schema.REFUSED.get(part, {}) else schema.nearest(key, _fields(part))
+    return "" if key in schema.REFUSED.get(part, {}) else nearest(key, _fields(part))
 
 
 def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:
@@ -161,21 +153,10 @@ def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:
         path = tree.standing(path)
         mark = tree.value_mark(path)
         expected = {"list_type": "a list"}.get(kind, "a mapping")
-        observed = schema.described(error["input"])
+        observed = described(error["input"])
         if kind == "lab":
             expected, observed, hint = context["expected"], context["observed"], context["hint"]
-    return _problem(mark, path, expected, observed, hint)
-
-
-def _problem(mark: yamltree.Mark, path: Path, expected: str, observed: str, hint: str) -> Problem:
-    """A problem whose message is one line, whatever names the file has put into it."""
-    texts = (
-        "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) for text in (expected, observed, hint)
-    )
-    expected, observed, hint = texts
-    return Problem(
-        line=mark.line, column=mark.column, key=dotted(path), expected=expected, observed=observed, hint=hint
-    )
+    return problem_at(mark, path, expected, observed, hint)
 
 
 def _shape(path: Path) -> str:
@@ -197,7 +178,7 @@ def _unknown_key(tree: Tree, path: Path, near: str) -> Problem:
         hint = f"did you mean {near}?"
     else:
         hint = f"there are {', '.join(_fields(part))}"
-    return _problem(mark, path, f"a key of {schema.NOUNS[part]}", yamltree.shown(key), hint)
+    return problem_at(mark, path, f"a key of {schema.NOUNS[part]}", yamltree.shown(key), hint)
 
 
 def _fields(part: type[BaseModel]) -> dict[str, Any]:
@@ -226,343 +207,3 @@ def _annotation_at(path: Path) -> Any:
 
 def _is_part(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, schema.Part)
-
-
-# ------------------------------------------------------------------------------ parts against each other
-
-
-class _Checker:
-    """Makes the Lab of a file whose values are right by themselves, collecting what does not fit together.
-
-    After a problem it goes on with whatever is left, so that all problems of the file are found at once.
-    """
-
-    def __init__(self, tree: Tree, file: schema.LabFile, read: Read, *, left_out: Set[Path]) -> None:
-        self.tree = tree
-        self.file = file
-        self.read = read
-        self.left_out = left_out
-        self.whole = not any(path[0] in ("networks", "services") and len(path) <= 2 for path in left_out)
-        """Whether every network and host of the file is here: only then is it known what the lab has not."""
-        self.problems: list[Problem] = []
-        self.files_bytes = 0
-        self.subnets: dict[str, tuple[Subnet, ...]] = {}
-        self.holders: dict[tuple[str, Address], str] = {}
-        """(network, address) -> the host that has it"""
-
-    def problem(self, path: Path, expected: str, observed: object, hint: str = "", *, at_key: bool = False) -> None:
-        """Note a problem with the value at a path, or with the nearest thing above it that is in the file."""
-        path = self.tree.standing(path)
-        mark = self.tree.key_mark(path) if at_key else self.tree.value_mark(path)
-        self.problems.append(_problem(mark, path, expected, str(observed), hint))
-
-    def lab(self, default_name: str) -> Lab:
-        """The lab; only to be used if there are no problems."""
-        file = self.file
-        networks = tuple(self.network(name, part) for name, part in file.networks.items())
-        self.disjoint(networks)
-        if not file.services and self.whole:
-            self.problem(("services",), "at least one host", "none")
-        interfaces = {name: self.interfaces(name, part) for name, part in file.services.items()}
-        return Lab(
-            name=file.name or default_name,
-            title=file.x_lab.title,
-            networks=networks,
-            hosts=tuple(self.host(name, part, interfaces[name]) for name, part in file.services.items()),
-        )
-
-    # --------------------------------------------------------------------------------- networks
-
-    def network(self, name: str, part: schema.NetworkPart) -> Network:
-        """One network and its subnets."""
-        here: Path = ("networks", name)
-        found: dict[int, Subnet] = {}
-        for index, config in enumerate(part.ipam.config):
-            subnet: Subnet = config.subnet
-            where = (*here, "ipam", "config", index, "subnet")
-            if subnet.version in found:
-                self.problem(
-                    where, "at most one subnet of each address family", f"{subnet} beside {found[subnet.version]}"
-                )
-            found.setdefault(subnet.version, subnet)
-        if not found:
-            self.problem((*here, "ipam", "config"), "at least one subnet", "none")
-        if part.enable_ipv6 is not None and found and part.enable_ipv6 != (6 in found):
-            expected = "true, because there is an IPv6 subnet" if 6 in found else "an IPv6 subnet beside enable_ipv6"
-            self.problem((*here, "enable_ipv6"), expected, "false" if 6 in found else "none")
-        if part.internal is False:
-            self.problem((*here, "internal"), "true", "false", "no network of a lab leads to the outside")
-        self.subnets[name] = tuple(found.values())
-        return Network(name=name, subnets=self.subnets[name])
-
-    def disjoint(self, networks: tuple[Network, ...]) -> None:
-        """No address may belong to two networks of a lab."""
-        placed = [(subnet, number) for number, one in enumerate(networks) for subnet in one.subnets]
-        placed.sort(key=lambda one: (one[0].version, int(one[0].network_address), one[0].prefixlen))
-        # Two subnets are apart or one is in the other: in this order, in the last one that was in none.
-        around: tuple[Subnet, int] | None = None
-        for one in placed:
-            if around is None or around[0].version != one[0].version or not around[0].overlaps(one[0]):
-                around = one
-                continue
-            (other, first), (subnet, second) = sorted((around, one), key=lambda one: one[1])
-            config = self.file.networks[networks[second].name].ipam.config
-            index = [one.subnet for one in config].index(subnet)
-            where = ("networks", networks[second].name, "ipam", "config", index, "subnet")
-            observed = f"{subnet}, which overlaps {other} of {networks[first].name}"
-            self.problem(where, "a subnet that overlaps no other", observed)
-
-    # --------------------------------------------------------------------------------- interfaces
-
-    def interfaces(self, host: str, part: schema.ServicePart) -> tuple[Interface, ...]:
-        """A host's interfaces, in the order of its networks: eth0, eth1, …"""
-        here: Path = ("services", host)
-        if not part.networks:
-            self.problem((*here, "networks"), "at least one network", "none")
-        for network in part.x_lab.addresses:
-            if network not in part.networks:
-                where = (*here, "x-lab", "addresses", network)
-                self.unknown(where, f"a network that {host} is on", network, part.networks)
-        return tuple(
-            Interface(
-                name=f"eth{index}", network=network, addresses=self.addresses(host, network, attachment, part.x_lab)
-            )
-            for index, (network, attachment) in enumerate(part.networks.items())
-        )
-
-    def addresses(
-        self, host: str, network: str, attachment: schema.Attachment, extension: schema.HostExtension
-    ) -> tuple[InterfaceAddress, ...]:
-        """The addresses of one interface: the primary ones, then the further ones."""
-        here: Path = ("services", host, "networks", network)
-        if network not in self.subnets:
-            if not {("networks",), ("networks", network)} & self.left_out:
-                self.unknown(here, "a network of this file", network, self.subnets)
-            return ()
-        wanted: list[tuple[Address, Path]] = []
-        for key in ("ipv4_address", "ipv6_address"):
-            if (address := getattr(attachment, key)) is not None:
-                wanted.append((address, (*here, key)))
-        if not wanted:
-            self.problem(here, "an ipv4_address or an ipv6_address", "neither", at_key=True)
-        for index, address in enumerate(extension.addresses.get(network, ())):
-            where: Path = ("services", host, "x-lab", "addresses", network)
-            wanted.append((address, (*where, index)))
-        seen: set[Address] = set()
-        for address, path in wanted:
-            if address in seen:
-                self.problem(path, "each address once", f"{address} again")
-            seen.add(address)
-        return tuple(found for address, path in wanted if (found := self.address(host, network, address, path)))
-
-    def address(self, host: str, network: str, address: Address, path: Path) -> InterfaceAddress | None:
-        """One address with its prefix length, if it may be a host's on that network."""
-        for subnet in self.subnets[network]:
-            if address not in subnet:
-                continue
-            reserved = {subnet.network_address}
-            if isinstance(subnet, IPv4Network):
-                reserved.add(subnet.broadcast_address)
-            if address in reserved:
-                what = "network's own" if address == subnet.network_address else "broadcast"
-                self.problem(path, f"an address for a host in {subnet}", f"{address}, the {what} address")
-                return None
-            holder = self.holders.setdefault((network, address), host)
-            if holder != host:
-                self.problem(path, "an address that no other host has", f"{address}, which {holder} has")
-            return ip_interface(f"{address}/{subnet.prefixlen}")
-        if not self.subnets[network]:
-            return None  # which has been told of already
-        same_family = [str(subnet) for subnet in self.subnets[network] if subnet.version == address.version]
-        if same_family:
-            self.problem(path, f"an address in {same_family[0]}, the subnet of {network}", address)
-        else:
-            hint = "add one to the network's ipam config"
-            self.problem(path, f"an IPv{address.version} subnet of {network}", "none", hint)
-        return None
-
-    def unknown(self, path: Path, expected: str, observed: str, known: Iterable[str]) -> None:
-        """Note a name that nothing has, with the nearest one that there is."""
-        names = list(known)
-        near = schema.nearest(observed, names)
-        there = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
-        hint = f"did you mean {near}?" if near else f"there are {there}" if names else "there is none"
-        self.problem(path, expected, yamltree.shown(observed), hint, at_key=path[-1] == observed)
-
-    # --------------------------------------------------------------------------------- hosts
-
-    def host(self, name: str, part: schema.ServicePart, interfaces: tuple[Interface, ...]) -> Host:
-        """One host."""
-        here: Path = ("services", name)
-        if part.image not in schema.IMAGES:
-            near = schema.nearest(part.image, schema.IMAGES)
-            hint = f"did you mean {near}?" if near else "what a host runs is put into it with x-lab: programs"
-            expected = f"one of {', '.join(schema.IMAGES)}"
-            self.problem((*here, "image"), expected, yamltree.shown(part.image), hint)
-        self.gateways(name, part)
-        self.dns(name, part)
-        return Host(
-            name=name,
-            image=part.image,
-            interfaces=interfaces,
-            gateways=tuple(part.x_lab.gateway),
-            hostname=part.hostname or "",
-            extra_hosts=tuple(part.extra_hosts.items()),
-            dns=tuple(part.dns),
-            dns_search=tuple(part.dns_search),
-            sysctls=tuple(part.sysctls.items()),
-            environment=tuple(part.environment.items()),
-            capabilities=tuple(dict.fromkeys(part.cap_add)),
-            memory=part.mem_limit,
-            pids=part.pids_limit,
-            cpus=part.cpus,
-            nat=None if part.x_lab.nat is None else self.nat(name, part, part.x_lab.nat),
-            programs=tuple(self.program(name, part, key, one) for key, one in part.x_lab.programs.items()),
-        )
-
-    def gateways(self, host: str, part: schema.ServicePart) -> None:
-        """A default gateway is another host on one of the host's networks, and forwards."""
-        path: Path = ("services", host, "x-lab", "gateway")
-        versions = [address.version for address in part.x_lab.gateway]
-        if len(versions) != len(set(versions)):
-            self.problem(path, "at most one gateway of each address family", ", ".join(map(str, part.x_lab.gateway)))
-        for index, address in enumerate(part.x_lab.gateway):
-            where: Path = (*path, index)
-            holder = self.holder(part.networks, address)
-            subnets = [str(s) for n in part.networks for s in self.subnets.get(n, ())]
-            if holder is None and self.whole and subnets:
-                elsewhere = self.holder(self.subnets, address)
-                hint = f"{elsewhere} has it, on a network that {host} is not on" if elsewhere else "no host has it"
-                self.problem(where, f"an address of a host on {' or '.join(subnets)}", address, hint)
-            elif holder == host:
-                self.problem(where, "another host's address", f"{address}, which is {host}'s own")
-            elif holder and not self.forwards(holder, address.version):
-                key = FORWARDING[address.version]
-                nat = "x-lab: nat, or " if address.version == 4 else ""
-                hint = f"give {holder} {nat}the sysctl {key}=1"
-                self.problem(where, "a host that forwards packets", f"{holder}, which does not", hint)
-
-    def holder(self, networks: Iterable[str], address: Address) -> str | None:
-        """Which host has the address on one of the networks."""
-        return next((self.holders[name, address] for name in networks if (name, address) in self.holders), None)
-
-    def forwards(self, host: str, version: int) -> bool:
-        """Whether a host passes on packets of others."""
-        part = self.file.services[host]
-        return part.sysctls.get(FORWARDING[version]) == "1" or (version == 4 and part.x_lab.nat is not None)
-
-    def dns(self, host: str, part: schema.ServicePart) -> None:
-        """A name server is a host of the lab, or the host itself: there is nothing else to ask."""
-        for index, address in enumerate(part.dns):
-            if not address.is_loopback and self.holder(self.subnets, address) is None and self.whole:
-                path: Path = ("services", host, "dns", index)
-                self.problem(path, "an address of a host of this lab", address, "nothing outside it can be reached")
-
-    def nat(self, host: str, part: schema.ServicePart, nat: schema.NatPart) -> Nat:
-        """A gateway's translation."""
-        here: Path = ("services", host, "x-lab", "nat")
-        if nat.outside not in part.networks:
-            self.unknown((*here, "outside"), f"a network that {host} is on", nat.outside, part.networks)
-        elif part.networks[nat.outside].ipv4_address is None:
-            self.problem((*here, "outside"), f"a network on which {host} has an IPv4 address", nat.outside)
-        inside = [name for name in part.networks if name != nat.outside]
-        if not inside:
-            self.problem(here, "a second network, whose hosts are translated", f"only {nat.outside}", at_key=True)
-        forwards = [self.forward(host, inside, index, one) for index, one in enumerate(nat.forward)]
-        seen: dict[tuple[Protocol, int], int] = {}
-        for index, one in enumerate(forwards):
-            if one is not None and seen.setdefault((one.to.protocol, one.port), index) != index:
-                self.problem(
-                    (*here, "forward", index), "each port forwarded once", f"{one.to.protocol} {one.port} again"
-                )
-        pool = nat.ports if isinstance(nat.ports, PortRange) else None
-        return Nat(
-            outside=nat.outside,
-            policy=PortPolicy.POOL if pool else nat.ports,
-            pool=pool,
-            forwards=tuple(one for one in forwards if one is not None),
-            hairpin=nat.hairpin,
-            timeouts=tuple(Timeout(name=name, seconds=seconds) for name, seconds in nat.timeouts.items()),
-        )
-
-    def forward(self, host: str, inside: list[str], index: int, part: schema.ForwardPart) -> Forward | None:
-        """One forwarded port."""
-        here: Path = ("services", host, "x-lab", "nat", "forward", index)
-        if (part.tcp is None) == (part.udp is None):
-            self.problem(here, "one of tcp: PORT and udp: PORT", "neither" if part.tcp is None else "both")
-            return None
-        address, port = part.to
-        holder = self.holder(inside, address)
-        if holder is None and self.whole:
-            expected = f"an address of a host on {' or '.join(inside) or 'an inside network'}"
-            elsewhere = self.holder(self.subnets, address)
-            hint = f"{elsewhere} has it, on a network that is not inside" if elsewhere else "no host has it"
-            self.problem((*here, "to"), expected, address, hint)
-        elif holder == host:
-            self.problem((*here, "to"), "another host's address", f"{address}, which is {host}'s own")
-        protocol = Protocol.UDP if part.tcp is None else Protocol.TCP
-        outside_port = part.udp if part.tcp is None else part.tcp
-        assert outside_port is not None  # one of the two is given, see above
-        return Forward(port=outside_port, to=Endpoint(protocol=protocol, address=address, port=port))
-
-    # --------------------------------------------------------------------------------- programs
-
-    def program(self, host: str, part: schema.ServicePart, name: str, program: schema.ProgramPart) -> Program:
-        """One program, with its files' contents."""
-        here: Path = ("services", host, "x-lab", "programs", name)
-        if program.ready and program.run is None:
-            self.problem((*here, "ready"), "`run` beside `ready`", "none", "what is not started never listens")
-        for index, endpoint in enumerate(program.ready):
-            self.listener(host, part, endpoint, (*here, "ready", index))
-        seen: set[str] = set()
-        for index, one in enumerate(PurePosixPath(path).name for path in program.files):
-            if one in seen:
-                self.problem((*here, "files", index), "files of different names", f"{one} again")
-            seen.add(one)
-        files = [self.file_of((*here, "files", index), path) for index, path in enumerate(program.files)]
-        return Program(
-            name=name,
-            files=tuple(file for file in files if file is not None),
-            run=tuple(program.run or ()),
-            ready=tuple(program.ready),
-        )
-
-    def listener(self, host: str, part: schema.ServicePart, endpoint: Endpoint, path: Path) -> None:
-        """Whether a program of the host can listen there at all."""
-        address = endpoint.address
-        own = {address for (_, address), holder in self.holders.items() if holder == host}
-        anywhere = address is None or address.is_loopback or address.is_unspecified
-        if not anywhere and address not in own and self.whole:
-            hint = f"it has {', '.join(map(str, own))}" if own else ""
-            self.problem(path, f"an address of {host}", address, hint)
-        first = part.sysctls.get("net.ipv4.ip_unprivileged_port_start", "")
-        lowest = int(first) if re.fullmatch("[0-9]{1,5}", first) else FIRST_UNPRIVILEGED_PORT
-        if endpoint.port < lowest and "NET_BIND_SERVICE" not in part.cap_add:
-            self.problem(
-                path,
-                f"a port from {lowest}, because programs run without privilege",
-                endpoint.port,
-                "or cap_add: [NET_BIND_SERVICE]",
-            )
-
-    def file_of(self, path: Path, name: str) -> ProgramFile | None:
-        """One file's content."""
-        if self.files_bytes > MOST_FILES_BYTES:
-            return None  # which has been told of already
-        try:
-            content = self.read(name)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self.problem(path, "a file below the lab file's folder", f"{name}: {reason[:1].lower()}{reason[1:]}")
-            return None
-        self.files_bytes += len(content)
-        if len(content) > MOST_FILE_BYTES:
-            self.problem(path, f"a file of at most {MOST_FILE_BYTES // 1024} KiB", f"{name}: {len(content)} bytes")
-        elif self.files_bytes > MOST_FILES_BYTES:
-            hint = "every host's programs count"
-            self.problem(path, f"at most {MOST_FILES_BYTES // 1024} KiB of files in all", "more", hint)
-        return ProgramFile(name=PurePosixPath(name).name, content=content)
-
-
-FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
-"""The sysctl that makes a host a router, by IP version (kernel: ip-sysctl.rst)."""

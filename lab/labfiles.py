@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from pathlib import Path
 
-from lab import composefile
+from lab import composefile, crosscheck, yamltree
 from lab.errors import UsageError
 from lab.model import Lab
+from lab.text import nearest
 
 ENDINGS = (".yaml", ".yml")
 
@@ -33,10 +33,10 @@ def find(lab: str) -> Path:
     known = dict(available())
     if lab in known:
         return known[lab]
-    near = difflib.get_close_matches(lab, known, n=1)
+    near = nearest(lab, known)
     beside = [ending for ending in ENDINGS if Path(lab + ending).is_file()]
     if near:
-        hint = f"did you mean {near[0]}?"
+        hint = f"did you mean {near}?"
     elif beside:
         hint = f"a file of your own is named with its path: ./{lab}{beside[0]}"
     else:
@@ -68,7 +68,7 @@ def _content(path: Path) -> bytes:
     try:
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(composefile.MOST_BYTES + 1)
+                return file.read(yamltree.MOST_BYTES + 1)
         reason = "a folder" if path.is_dir() else "no regular file" if path.exists() else "no such file"
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -95,4 +95,4 @@ def _read_below(top: Path, name: str) -> bytes:
     if not real.is_file():
         raise OSError(0, "it is not a regular file")
     with real.open("rb") as file:
-        return file.read(composefile.MOST_FILE_BYTES + 1)
+        return file.read(crosscheck.MOST_FILE_BYTES + 1)

@@ -7,7 +7,6 @@ them. Everything here touches only containers that carry our labels and the inst
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import time
 import uuid
 from collections import Counter
@@ -37,6 +36,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.scripts import sysctl_keys
+from lab.text import suggestion
 from lab.wiring import Ended, Wiring, fabric
 
 THREADS = 4
@@ -124,8 +124,7 @@ def find(engine: Engine, name: str | None) -> Running:
         for one in found:
             if one.name == name:
                 return one
-        near = difflib.get_close_matches(name, [one.name for one in found], n=1)
-        hint = f"did you mean {near[0]}?" if near else _what_runs(found)
+        hint = suggestion(name, [one.name for one in found], otherwise=_what_runs(found))
         raise InstanceError(f"expected an instance named {name}, found none", hint=hint)
     if not found:
         raise InstanceError("expected a running lab, found none", hint="`lab up nat` starts one")
@@ -297,8 +296,7 @@ class Instance:
             return self.lab.host(name)
         except KeyError:
             names = [host.name for host in self.lab.hosts]
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"hosts: {', '.join(names)}"
+            hint = suggestion(name, names, otherwise=f"hosts: {', '.join(names)}")
             raise UsageError(f"expected a host of {self.name}, found {name!r}", hint=hint) from None
 
     # ---------------------------------------------------------------------------------- looking
@@ -446,12 +444,7 @@ def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *
 
 
 def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:
-    return Lab(
-        name=lab.name,
-        title=lab.title,
-        networks=lab.networks,
-        hosts=tuple(host for host in lab.hosts if host.name in hosts),
-    )
+    return dataclasses.replace(lab, hosts=tuple(host for host in lab.hosts if host.name in hosts))
 
 
 def down(engine: Engine, name: str) -> int:

@@ -167,6 +167,8 @@ class Lab:
     title: str
     networks: tuple[Network, ...]
     hosts: tuple[Host, ...]
+    suggestions: tuple[str, ...] = ()
+    """commands worth trying"""
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises KeyError."""

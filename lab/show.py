@@ -16,6 +16,7 @@ from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
 from lab.plan import Plan
 from lab.scripts import before, steps
+from lab.text import printable
 from lab.wiring import Started
 from lab.wiring.fabric import links
 
@@ -38,11 +39,6 @@ def _cell(value: object) -> Text:
     # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
     lines = value if isinstance(value, list) else [value]
     return Text("\n".join(printable(str(line)) for line in lines))
-
-
-def printable(text: str) -> str:
-    """The text without control characters: a name in a lab must not be able to drive a terminal."""
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 # ---------------------------------------------------------------------------------------------- labs

@@ -95,6 +95,17 @@ def dotted(path: Path) -> str:
     return text
 
 
+def problem_at(mark: Mark, path: Path, expected: str, observed: str, hint: str) -> Problem:
+    """A problem whose message is one line, whatever names the file has put into it."""
+    texts = (
+        "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) for text in (expected, observed, hint)
+    )
+    expected, observed, hint = texts
+    return Problem(
+        line=mark.line, column=mark.column, key=dotted(path), expected=expected, observed=observed, hint=hint
+    )
+
+
 def parse(text: bytes, *, source: str, variables: Mapping[str, str]) -> Tree:
     """The tree of a file with one mapping in it. `problems` holds faults that leave the rest readable.
 

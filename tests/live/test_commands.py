@@ -180,7 +180,9 @@ def test_the_only_instance_is_found_and_of_several_one_must_be_named(engine: Eng
         assert done.returncode == 0
     assert call("exec", "alice", "true").returncode == 0
     second = f"{lab.name}-b"
-    assert command_line("up", "nat", "--name", second).returncode == 0
+    up = command_line("up", "nat", "--name", second)
+    assert up.returncode == 0
+    assert up.stdout.decode().endswith("try:\n" + "".join(f"  {line}\n" for line in lab.lab.suggestions))
     try:
         ambiguous = command_line("exec", "alice", "true")
         assert ambiguous.returncode == 4

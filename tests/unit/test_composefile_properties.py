@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -19,7 +18,7 @@ from lab.errors import LabFileError
 soon = settings(
     derandomize=True,
     database=None,
-    deadline=timedelta(seconds=1),
+    deadline=None,
     max_examples=250,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

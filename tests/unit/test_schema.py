@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from lab import labfiles, schema
+from lab import labfiles, readers, schema
 from lab.model import PortPolicy, PortRange, Subnet
 
 FILES = Path(__file__).parent / "labfiles"
@@ -155,7 +155,7 @@ def test_what_is_no_port_policy(text: str) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     """A size is written as in Compose; its units are powers of 1024."""
-    assert host(mem_limit=text).mem_limit == size * schema.MIB
+    assert host(mem_limit=text).mem_limit == size * readers.MIB
 
 
 @pytest.mark.parametrize("text", ["", "m", "15m", "9g", "1.5g", "-16m", "16 m", "16mib", "１６m", "9" * 5000])
@@ -174,7 +174,7 @@ def test_subnets_with_room(text: str) -> None:
     assert str(subnet(text)) == text
 
 
-@pytest.mark.parametrize("reserved", schema.RESERVED, ids=str)
+@pytest.mark.parametrize("reserved", readers.RESERVED, ids=str)
 def test_reserved_subnets(reserved: Subnet) -> None:
     """Neither a reserved subnet, nor a part of one, nor one that holds one is for hosts."""
     part = next(reserved.subnets(new_prefix=max(reserved.prefixlen, 28 if reserved.version == 4 else 64)))
@@ -224,9 +224,3 @@ def test_command_in_both_forms() -> None:
     program: dict[str, object] = {"files": []}
     assert schema.ProgramPart.model_validate({**program, "run": words}).run == words
     assert schema.ProgramPart.model_validate({**program, "run": """sh -c "echo 'a  b'" """}).run == words
-
-
-def test_nearest_word() -> None:
-    """A misspelt word has a nearest one, and a strange one has none."""
-    assert schema.nearest("gatway", ["gateway", "nat"]) == "gateway"
-    assert schema.nearest("zebra", ["gateway", "nat"]) == ""

@@ -23,7 +23,6 @@ from lab.show import (
     plan_commands,
     plan_json,
     plan_table,
-    printable,
     sockets_json,
     sockets_table,
     status_json,
@@ -336,11 +335,3 @@ def test_no_table_lets_a_lab_drive_the_terminal() -> None:
         text = rendered(table, terminal=True)
         assert "💣" not in text
         assert all(line.isprintable() for line in text.split("\n")), text
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"), [("grüß 你好 a b", "grüß 你好 a b"), ("a\tb\0", "a�b�"), ("\x7f\u2028", "��")]
-)
-def test_what_prints_is_left_alone(text: str, shown: str) -> None:
-    """Letters of every script and spaces stay; each other character becomes one sign."""
-    assert printable(text) == shown

@@ -1,0 +1,26 @@
+"""Words for people: what was probably meant, and text that cannot drive a terminal. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+CLOSE = 0.6
+"""How alike two words are, from 0 to 1, for one to be a misspelling of the other (difflib's own default)."""
+
+
+def nearest(word: str, words: Iterable[str], *, cutoff: float = CLOSE) -> str:
+    """The word that was probably meant, "" if none is near."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
+    return near[0] if near else ""
+
+
+def suggestion(word: str, words: Iterable[str], *, otherwise: str = "") -> str:
+    """`did you mean NEAREST?`, or `otherwise` if no word is near."""
+    near = nearest(word, words)
+    return f"did you mean {near}?" if near else otherwise
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a name in a lab must not be able to drive a terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)

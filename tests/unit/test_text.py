@@ -1,0 +1,27 @@
+"""Words for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.text import nearest, printable, suggestion
+
+
+def test_nearest_word() -> None:
+    """A misspelt word has a nearest one, and a strange one has none."""
+    assert nearest("gatway", ["gateway", "nat"]) == "gateway"
+    assert nearest("zebra", ["gateway", "nat"]) == ""
+
+
+def test_a_suggestion_or_what_else_there_is() -> None:
+    """The nearest word is asked for; without one, the other text is given."""
+    assert suggestion("gatway", ["gateway"], otherwise="there is gateway") == "did you mean gateway?"
+    assert suggestion("zebra", ["gateway"], otherwise="there is gateway") == "there is gateway"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("grüß 你好 a b", "grüß 你好 a b"), ("a\tb\0", "a�b�"), ("\x7f\u2028", "��")]
+)
+def test_what_prints_is_left_alone(text: str, shown: str) -> None:
+    """Letters of every script and spaces stay; each other character becomes one sign."""
+    assert printable(text) == shown
