@@ -27,6 +27,7 @@ import docker
 import docker.errors
 import requests
 from docker.types import LogConfig, Ulimit
+from docker.utils import parse_repository_tag
 
 from lab.errors import EngineError, ImageError, InstanceError
 from lab.plan import Container
@@ -265,7 +266,7 @@ class Engine:
 
     def pull(self, reference: str, *, seconds: float) -> bool:
         """Pull an image; False if no registry has begun to answer within `seconds`, or it does not have it."""
-        repository, _, tag = reference.partition(":")
+        repository, tag = parse_repository_tag(reference)
         began: queue.Queue[bool] = queue.Queue()
         ended: queue.Queue[bool] = queue.Queue()
 
@@ -291,7 +292,7 @@ class Engine:
 
     def import_image(self, tar: Path, reference: str) -> None:
         """Make an image of a root file system in a tar file."""
-        repository, _, tag = reference.partition(":")
+        repository, tag = parse_repository_tag(reference)
         with _translated(f"importing {reference}"):
             said = self._api.import_image(str(tar), repository=repository, tag=tag)
         if '"error"' in str(said):

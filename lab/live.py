@@ -183,9 +183,9 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
         engine.start(made)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        engine.start(helper_id)
         jobs = [pool.submit(make, index) for index in range(len(planned.hosts))]
         try:
+            engine.start(helper_id)
             wiring = _connect(engine, helper_id)
             for job in jobs:
                 job.result()
