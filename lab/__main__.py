@@ -124,9 +124,9 @@ def _engine() -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def _instance(name: str | None) -> Iterator[Instance]:
-    from lab import live
+    from lab import instances, live
 
-    with _engine() as engine, live.attach(engine, live.find(engine, name)) as instance:
+    with _engine() as engine, live.attach(engine, instances.find(engine, name)) as instance:
         yield instance
 
 
@@ -202,7 +202,7 @@ def show_images(
 @app.command("up")
 def up(lab: LabName, name: InstanceName = None) -> None:
     """Start a lab. Returns when everything that its file declares was observed."""
-    from lab import images, labfiles, live
+    from lab import images, instances, labfiles, live
     from lab import show as view
 
     described = labfiles.load(lab)
@@ -211,7 +211,7 @@ def up(lab: LabName, name: InstanceName = None) -> None:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
             started = instance.wiring.started()
-            status = view.status_json(live.find(engine, instance_name), described, started, came_up=True)
+            status = view.status_json(instances.find(engine, instance_name), described, started, came_up=True)
     show(view.status_table(status))
     if described.suggestions:
         sys.stdout.write("try:\n" + "".join(f"  {printable(one)}\n" for one in described.suggestions))
@@ -231,13 +231,13 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Every instance, and what dead starts left.")] = False,
 ) -> None:
     """Stop a lab and remove all of it."""
-    from lab import live
+    from lab import instances, live
 
     with Progress() as progress, _engine() as engine:
         if everything:
-            names = [one.name for one in live.running(engine)]
+            names = [one.name for one in instances.running(engine)]
         else:
-            names = [live.find(engine, name).name]
+            names = [instances.find(engine, name).name]
         for one in names:
             progress.say(f"removing {one}")
             live.down(engine, one)
@@ -259,11 +259,11 @@ def reset(
 @app.command("status")
 def status(name: InstanceName = None, as_json: AsJson = False) -> None:
     """Show the running labs, their hosts and programs."""
-    from lab import live
+    from lab import instances, live
     from lab import show as view
 
     with _engine() as engine:
-        found = live.running(engine) if name is None else (live.find(engine, name),)
+        found = instances.running(engine) if name is None else (instances.find(engine, name),)
         states = []
         for one in found:
             try:
@@ -410,12 +410,12 @@ def _foreground(instance: Instance, host: str, argv: tuple[str, ...], *, cwd: st
 @app.command("shell")
 def shell(host: HostName, name: InstanceName = None) -> None:
     """Open a shell in a host, as its user student."""
-    from lab import live
+    from lab import instances
     from lab.plan import HOME, environment
 
     with _instance(name) as instance:
         found = instance.host(host)
-        members = live.find(instance.engine, instance.name).hosts
+        members = instances.find(instance.engine, instance.name).hosts
         container = next(member.id for member in members if member.host == host)
         terminal = instance.engine.terminal(
             container, ("/bin/bash",), user="1000:1000", environment=environment(found), cwd=HOME

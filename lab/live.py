@@ -1,4 +1,4 @@
-"""Running instances: found, brought up, looked at, reset, taken down.
+"""An instance: brought up, looked at, reset, taken down.
 
 There are no state files: labels on the containers say what runs, and the lab's description travels in one of
 them. Everything here touches only containers that carry our labels and the instance's name.
@@ -16,18 +16,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from lab import instances
 from lab.checks import Difference, differences, not_listening
-from lab.engine import Engine, Found
+from lab.engine import Engine
 from lab.errors import InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
 from lab.observe import FINGERPRINT_LOOKS, HostView, fingerprint, host_view
 from lab.plan import (
     HOME,
-    LABEL_DESCRIPTION,
-    LABEL_HOST,
-    LABEL_HOSTS,
     LABEL_INSTANCE,
-    LABEL_LAB,
     LABEL_ROLE,
     LABEL_START,
     Plan,
@@ -57,88 +54,6 @@ class Printed:
     ended: Ended
     stdout: bytes
     stderr: bytes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """A container of an instance; `host` is "" for the wiring's helper."""
-
-    id: str
-    host: str
-    state: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Running:
-    """What the engine says of an instance, without looking into it."""
-
-    name: str
-    lab: str
-    created: int
-    helper: Member | None
-    hosts: tuple[Member, ...]
-    expected: int
-    """how many hosts its lab has"""
-    description: str
-
-    @property
-    def whole(self) -> bool:
-        """Whether the helper and every host of the lab run."""
-        return (
-            self.helper is not None
-            and len(self.hosts) == self.expected
-            and all(member.state == "running" for member in (self.helper, *self.hosts))
-        )
-
-
-def running(engine: Engine) -> tuple[Running, ...]:
-    """Every instance of which there is at least one container, by name."""
-    return _instances(engine.containers({LABEL_INSTANCE: None}))
-
-
-def _instances(containers: Iterable[Found]) -> tuple[Running, ...]:
-    by_name: dict[str, list[Found]] = {}
-    for found in containers:
-        by_name.setdefault(found.label(LABEL_INSTANCE), []).append(found)
-    return tuple(_running(name, by_name[name]) for name in sorted(by_name))
-
-
-def _running(name: str, containers: list[Found]) -> Running:
-    members = {found.id: Member(id=found.id, host=found.label(LABEL_HOST), state=found.state) for found in containers}
-    helpers = [found for found in containers if found.label(LABEL_ROLE) != "host"]
-    return Running(
-        name=name,
-        lab=containers[0].label(LABEL_LAB),
-        created=min(found.created for found in containers),
-        helper=members[helpers[0].id] if helpers else None,
-        hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
-        expected=int(helpers[0].label(LABEL_HOSTS) or 0) if helpers else 0,
-        description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
-    )
-
-
-def find(engine: Engine, name: str | None) -> Running:
-    """The instance of that name; without a name, the only one there is. Raises InstanceError."""
-    found = running(engine)
-    if name is not None:
-        for one in found:
-            if one.name == name:
-                return one
-        hint = suggestion(name, [one.name for one in found], otherwise=_what_runs(found))
-        raise InstanceError(f"expected an instance named {name}, found none", hint=hint)
-    if not found:
-        raise InstanceError("expected a running lab, found none", hint="`lab up nat` starts one")
-    if len(found) > 1:
-        raise InstanceError(
-            f"expected one running lab, found {len(found)}: {', '.join(one.name for one in found)}",
-            hint="say which with --name",
-        )
-    return found[0]
-
-
-def _what_runs(found: tuple[Running, ...]) -> str:
-    names = ", ".join(one.name for one in found)
-    return f"running: {names}" if names else "nothing runs; `lab up nat` starts a lab"
 
 
 # --------------------------------------------------------------------------------------- up and down
@@ -237,7 +152,7 @@ def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
                 return removed
             time.sleep(0.05)
             continue
-        whole = removed == 0 and all(one.whole for one in _instances(found))
+        whole = removed == 0 and all(one.whole for one in instances.group(found))
         hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(engine.remove, hosts))
@@ -253,7 +168,7 @@ def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
 # ------------------------------------------------------------------------------------ one instance
 
 
-def attach(engine: Engine, found: Running) -> Instance:
+def attach(engine: Engine, found: instances.Running) -> Instance:
     """A running instance, connected. Raises InstanceError if it is broken."""
     if found.helper is None or found.helper.state != "running" or not found.description:
         raise InstanceError(
@@ -451,5 +366,7 @@ def down(engine: Engine, name: str) -> int:
     """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
     removed = remove(engine, {LABEL_INSTANCE: name})
     if not removed:
-        raise InstanceError(f"expected an instance named {name}, found none", hint=_what_runs(running(engine)))
+        raise InstanceError(
+            f"expected an instance named {name}, found none", hint=instances.what_runs(instances.running(engine))
+        )
     return removed

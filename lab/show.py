@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from lab.live import Running
+from lab.instances import Running
 from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
 from lab.plan import Plan

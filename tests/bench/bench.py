@@ -33,7 +33,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from lab import images, labfiles, live
+from lab import images, instances, labfiles, live
 from lab.engine import Engine
 from lab.model import Lab
 from lab.plan import LABEL_INSTANCE, Container, plan
@@ -128,12 +128,23 @@ def lab_command(*arguments: str) -> None:
     run(sys.executable, "-m", "lab", *arguments)
 
 
-def available_memory() -> int:
-    """MemAvailable of the machine, in bytes (proc(5))."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("no MemAvailable in /proc/meminfo")
+def resident(containers: set[str]) -> int:
+    """Memory in bytes of containers' processes and of the engine's own process for each (`containerd-shim`).
+
+    Proportional set sizes (proc(5), smaps_rollup): what several share is counted once.
+    """
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            groups = (process / "cgroup").read_text()
+            shim = "containerd-shim" in words[0] and bool(containers & set(words))
+            if shim or any(one in groups for one in containers):
+                lines = (process / "smaps_rollup").read_text().splitlines()
+                total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
+        except OSError:
+            continue  # it ended meanwhile
+    return total
 
 
 def compose_command() -> tuple[str, ...] | None:
@@ -164,13 +175,13 @@ def bare(engine: Engine, containers: tuple[Container, ...], times: Times, prefix
 
 def one_round(engine: Engine, size: int, given: str, compose_file: Path, times: Times) -> None:
     """Every contender once."""
-    memory = available_memory()
     with times.measure(f"{size} up lab"):
         lab_command("up", given, "--name", NAME)
-    times.rows.setdefault(f"{size} memory lab", []).append((memory - available_memory()) / size)
+    own = {found.id for found in engine.containers({LABEL_INSTANCE: NAME})}
+    times.rows.setdefault(f"{size} memory lab", []).append(resident(own) / size)
     with times.measure(f"{size} status lab"):
         lab_command("status", "--name", NAME)
-    with live.attach(engine, live.find(engine, NAME)) as instance, times.measure(f"{size} reset inside"):
+    with live.attach(engine, instances.find(engine, NAME)) as instance, times.measure(f"{size} reset inside"):
         instance.reset()
     with times.measure(f"{size} reset lab"):
         lab_command("reset", "--name", NAME)
@@ -179,10 +190,10 @@ def one_round(engine: Engine, size: int, given: str, compose_file: Path, times: 
     compose = compose_command()
     if compose is not None:
         base = (*compose, "-f", str(compose_file))
-        memory = available_memory()
         with times.measure(f"{size} up compose"):
             run(*base, "up", "-d")
-        times.rows.setdefault(f"{size} memory compose", []).append((memory - available_memory()) / size)
+        own = {found.id for found in engine.containers({"com.docker.compose.project": NAME})}
+        times.rows.setdefault(f"{size} memory compose", []).append(resident(own) / size)
         with times.measure(f"{size} down compose"):
             run(*base, "down")
     lab: Lab = labfiles.load(given)
@@ -227,7 +238,7 @@ def results(times: Times, sizes: list[int]) -> Table:
         ours, other = times.median(f"{size} memory lab"), times.median(f"{size} memory compose")
         table.add_row(
             str(size),
-            "memory of the machine per host / compose's",
+            "memory per host (its processes, its part of helper and engine) / compose's",
             "-" if ours is None else f"{ours / 1e6:.1f} MB",
             "-" if other is None else f"{other / 1e6:.1f} MB",
             ratio(ours, other),

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lab import instances
 from lab.engine import Engine
 from lab.live import Instance
 from tests.live.support import PROGRAMS, command_line, until
@@ -172,9 +173,7 @@ def test_an_unknown_instance_is_explained(lab: Instance) -> None:
 
 def test_the_only_instance_is_found_and_of_several_one_must_be_named(engine: Engine, lab: Instance, call: Call) -> None:
     """Without --name a command takes the only instance; if more run, it says which there are."""
-    from lab import live
-
-    names = [one.name for one in live.running(engine)]
+    names = [one.name for one in instances.running(engine)]
     done = command_line("exec", "alice", "true")
     if len(names) == 1:
         assert done.returncode == 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import images, labfiles, live
+from lab import images, instances, labfiles, live
 from lab.engine import Engine
 from lab.live import Instance
 from tests.live.support import PROGRAMS, until
@@ -88,7 +88,7 @@ def test_one_going_down_leaves_the_other_whole(engine: Engine, pair: tuple[Insta
     third.close()
     live.down(engine, "test-twin-c")
     assert [one.fingerprints() for one in pair] == before
-    assert all(live.find(engine, one.name).whole for one in pair)
+    assert all(instances.find(engine, one.name).whole for one in pair)
 
 
 def _packets(instance: Instance) -> dict[str, list[int]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import images, labfiles, live
+from lab import images, instances, labfiles, live
 from lab.checks import differences
 from lab.engine import Engine
 from lab.errors import InstanceError, NotUpError
@@ -74,7 +74,7 @@ def test_a_bad_file_creates_nothing(engine: Engine, tmp_path: Path) -> None:
 def test_a_taken_name_is_refused_and_the_running_instance_untouched(engine: Engine) -> None:
     """A second `lab up` of one name ends with exit code 4; the first one's hosts are the same as before."""
     assert command_line("up", "nat", "--name", NAME).returncode == 0
-    with live.attach(engine, live.find(engine, NAME)) as instance:
+    with live.attach(engine, instances.find(engine, NAME)) as instance:
         before = instance.fingerprints()
         failed = command_line("up", "nat", "--name", NAME)
         assert failed.returncode == InstanceError.exit_code == 4
@@ -88,7 +88,7 @@ def test_of_two_at_the_same_instant_one_wins(engine: Engine) -> None:
     both = [start("up", "nat", "--name", NAME) for _ in range(2)]
     codes = sorted(process.wait(60) for process in both)
     assert codes == [0, InstanceError.exit_code]
-    assert live.find(engine, NAME).whole
+    assert instances.find(engine, NAME).whole
     assert command_line("reset", "--name", NAME).returncode == 0
 
 
@@ -196,7 +196,7 @@ def test_a_start_that_died_is_not_shown_as_up(engine: Engine) -> None:
 def test_a_lab_that_lost_a_host_is_shown_as_broken(engine: Engine) -> None:
     """A host that was killed behind our back is named in the status, and a reset says so instead of succeeding."""
     assert command_line("up", "nat", "--name", NAME).returncode == 0
-    bob = next(member for member in live.find(engine, NAME).hosts if member.host == "bob")
+    bob = next(member for member in instances.find(engine, NAME).hosts if member.host == "bob")
     engine.remove(bob.id)
     (status,) = json.loads(command_line("status", "--name", NAME, "--json").stdout)
     assert status["state"] == "broken"

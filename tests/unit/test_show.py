@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from lab.live import Member, Running
+from lab.instances import Member, Running
 from lab.observe import HostView, Kind, Process, translations
 from lab.plan import Plan, plan
 from lab.show import (

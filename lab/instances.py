@@ -1,0 +1,95 @@
+"""Which instances there are, as the engine tells by the labels of containers; nothing is looked into here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lab.engine import Engine, Found
+from lab.errors import InstanceError
+from lab.plan import LABEL_DESCRIPTION, LABEL_HOST, LABEL_HOSTS, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE
+from lab.text import suggestion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A container of an instance; `host` is "" for the wiring's helper."""
+
+    id: str
+    host: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """What the engine says of an instance, without looking into it."""
+
+    name: str
+    lab: str
+    created: int
+    helper: Member | None
+    hosts: tuple[Member, ...]
+    expected: int
+    """how many hosts its lab has"""
+    description: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether the helper and every host of the lab run."""
+        return (
+            self.helper is not None
+            and len(self.hosts) == self.expected
+            and all(member.state == "running" for member in (self.helper, *self.hosts))
+        )
+
+
+def running(engine: Engine) -> tuple[Running, ...]:
+    """Every instance of which there is at least one container, by name."""
+    return group(engine.containers({LABEL_INSTANCE: None}))
+
+
+def group(containers: Iterable[Found]) -> tuple[Running, ...]:
+    """Containers by their instance."""
+    by_name: dict[str, list[Found]] = {}
+    for found in containers:
+        by_name.setdefault(found.label(LABEL_INSTANCE), []).append(found)
+    return tuple(_running(name, by_name[name]) for name in sorted(by_name))
+
+
+def _running(name: str, containers: list[Found]) -> Running:
+    members = {found.id: Member(id=found.id, host=found.label(LABEL_HOST), state=found.state) for found in containers}
+    helpers = [found for found in containers if found.label(LABEL_ROLE) != "host"]
+    return Running(
+        name=name,
+        lab=containers[0].label(LABEL_LAB),
+        created=min(found.created for found in containers),
+        helper=members[helpers[0].id] if helpers else None,
+        hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
+        expected=int(helpers[0].label(LABEL_HOSTS) or 0) if helpers else 0,
+        description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
+    )
+
+
+def find(engine: Engine, name: str | None) -> Running:
+    """The instance of that name; without a name, the only one there is. Raises InstanceError."""
+    found = running(engine)
+    if name is not None:
+        for one in found:
+            if one.name == name:
+                return one
+        hint = suggestion(name, [one.name for one in found], otherwise=what_runs(found))
+        raise InstanceError(f"expected an instance named {name}, found none", hint=hint)
+    if not found:
+        raise InstanceError("expected a running lab, found none", hint="`lab up nat` starts one")
+    if len(found) > 1:
+        raise InstanceError(
+            f"expected one running lab, found {len(found)}: {', '.join(one.name for one in found)}",
+            hint="say which with --name",
+        )
+    return found[0]
+
+
+def what_runs(found: tuple[Running, ...]) -> str:
+    """What there is, for a hint."""
+    names = ", ".join(one.name for one in found)
+    return f"running: {names}" if names else "nothing runs; `lab up nat` starts a lab"
