@@ -142,8 +142,12 @@ def _ipc_objects() -> list[str]:
 
 
 def _path(key: str) -> str:
+    """A setting's file. Raises AgentError for a name that leads out of net/: what lies there is the machine's."""
     # sysctl(8): dots separate, and a slash stands for a dot inside a name (an interface such as eth0.5).
-    return "/proc/sys/" + key.translate(str.maketrans("./", "/."))
+    parts = key.translate(str.maketrans("./", "/.")).split("/")
+    if parts[0] != "net" or {"", ".", ".."} & set(parts):
+        raise AgentError(f"sysctl {key}: expected the name of a setting of the host's network")
+    return "/proc/sys/" + "/".join(parts)
 
 
 def _write_sysctl(key: str, value: str) -> None:
