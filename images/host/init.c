@@ -10,9 +10,11 @@
  *
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
- *        if the other side closes first, the program's whole session is killed.
+ *        if the other side closes first, the program and its process group are killed.
  *   kill
  *        kills every process but this one, waits until none is left, answers "none left" (or "some left"), and closes.
+ *
+ * A request that is not whole is answered "too long".
  *
  * Capabilities: this process holds SETUID, SETGID, SETPCAP and KILL. A program gets none of them, only the
  * few that the lab file gives its host (as ambient capabilities, see capabilities(7)).
@@ -124,9 +126,11 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
     _exit(status);
 }
 
+/* How many strings there are, -1 for too many. */
 static int split(char *text, int length, char **strings) {
     int count = 0, at = 0;
-    while (at < length && count < MOST_STRINGS - 1) {
+    while (at < length) {
+        if (count == MOST_STRINGS - 1) return -1;
         strings[count++] = text + at;
         at += strlen(text + at) + 1;
     }
@@ -186,7 +190,8 @@ static int kill_all(void) {
 static void serve(int index) {
     static char text[MOST_BYTES + 1];
     static char *strings[MOST_STRINGS];
-    int socket = connections[index].socket, fds[3] = {-1, -1, -1}, fd_count = 0, count, i;
+    /* One more than is wanted: that is what the space for three has room for, with its padding (cmsg(3)). */
+    int socket = connections[index].socket, fds[4], fd_count = 0, count, i;
     struct iovec part = {text, MOST_BYTES};
     union {
         struct cmsghdr header;
@@ -202,7 +207,10 @@ static void serve(int index) {
     int length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (length <= 0) { /* the agent let go of it */
-        if (connections[index].program > 0) kill(-connections[index].program, SIGKILL);
+        if (connections[index].program > 0) {
+            kill(-connections[index].program, SIGKILL);
+            kill(connections[index].program, SIGKILL); /* it may not lead its group yet */
+        }
         close_connection(index);
         return;
     }
@@ -212,8 +220,11 @@ static void serve(int index) {
         memcpy(fds, CMSG_DATA(rights), fd_count * sizeof(int));
     }
     text[length] = 0;
-    count = split(text, length, strings);
-    if (count && !strcmp(strings[0], "kill")) {
+    count = message.msg_flags & MSG_TRUNC ? -1 : split(text, length, strings);
+    if (count < 0) {
+        answer(socket, "too long", -1);
+        close_connection(index);
+    } else if (count && !strcmp(strings[0], "kill")) {
         answer(socket, kill_all() ? "some left" : "none left", -1);
         for (i = 0; i < connection_count; i++)
             if (connections[i].socket == socket) close_connection(i);
