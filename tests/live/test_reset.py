@@ -37,6 +37,31 @@ def test_a_mess_is_gone(lab: Instance, translations: Callable[[str], tuple[Trans
     assert translations("router") == ()
 
 
+CLOSED = """
+import socket, sys, time
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.connect(("203.0.113.80", 9))
+refused = 0
+for _ in range(int(sys.argv[1])):
+    try:
+        asking.send(b"x")
+        time.sleep(0.02)
+        asking.recv(1, socket.MSG_DONTWAIT)
+    except ConnectionRefusedError:
+        refused += 1
+    except BlockingIOError:
+        pass
+print(refused)
+"""
+
+
+def test_a_closed_port_is_told_to_the_next_program_too(lab: Instance) -> None:
+    """A host tells a peer only so often a second that a port is closed; whoever asked before has not used that up."""
+    lab.run("stranger", ["python3", "-c", CLOSED, "40"])
+    lab.reset()
+    assert lab.run("stranger", ["python3", "-c", CLOSED, "1"]).stdout == b"1\n"
+
+
 DEEP = """
 import os, sys
 os.chdir("/tmp")
