@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lab import live
 from lab.engine import Engine
 from lab.errors import LabError
 from lab.live import Instance
@@ -115,6 +116,13 @@ def test_a_command_is_started_whole_or_not_at_all(lab: Instance, words: list[str
     """Neither words nor environment are cut off, and what is wrong is said."""
     with pytest.raises(LabError, match="the command and its environment are too long"):
         lab.run("alice", ["true", *words])
+
+
+def test_a_program_may_be_silent_for_long(lab: Instance) -> None:
+    """How long the engine may take to answer says nothing about a program: it ends by itself, and its output comes."""
+    with Engine.connect(seconds=1) as hasty, live.attach(hasty, live.find(hasty, lab.name)) as instance:
+        printed = instance.run("alice", ["sh", "-c", "sleep 2; echo done"])
+    assert (printed.ended.status, printed.stdout) == (0, b"done\n")
 
 
 def test_a_background_program_is_seen_in_logs_and_status(call: Call) -> None:
