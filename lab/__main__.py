@@ -422,7 +422,11 @@ def main() -> None:
         )
         code = UsageError.exit_code
     except LabError as error:
-        sys.stderr.write(f"lab: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        from lab.show import printable
+
+        # A message may quote what a program printed.
+        lines = [printable(line.expandtabs()) for line in f"lab: {error.message}".splitlines()]
+        sys.stderr.write("\n".join(lines) + "\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         code = error.exit_code
     except (KeyboardInterrupt, Abort):
         sys.stderr.write("interrupted\n")
