@@ -427,7 +427,8 @@ def _tell(error: LabError) -> None:
     """Say what went wrong. A place in a file comes first in its line, where editors and terminals look for it."""
     text = error.message if isinstance(error, LabFileError) else f"lab: {error.message}"
     lines = [*text.split("\n"), *([f"hint: {error.hint}"] if error.hint else [])]
-    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    # A message may quote what a program printed.
+    sys.stderr.write("".join(f"{printable(line.expandtabs())}\n" for line in lines))
 
 
 def main() -> None:

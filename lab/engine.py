@@ -79,6 +79,8 @@ class ExecStream:
         self._raw = raw
         # docker-py hands out a read-only file object over a unix socket, and the socket itself over TLS.
         self._socket = getattr(raw, "_sock", raw)
+        # docker-py's time-out is for answers of the engine; a program may say nothing for as long as it likes.
+        self._socket.settimeout(None)
         self._frames = bytearray()
 
     def send(self, data: bytes) -> None:

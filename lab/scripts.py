@@ -56,6 +56,9 @@ def before(host: Host) -> Step:
             f"net.ipv4.ip_forward = {int(host.forwards_packets)}",
             "net.ipv4.ip_unprivileged_port_start = 1024",
             "net.ipv4.ping_group_range = 0 2147483647",
+            # A host counts for a second to whom it sent errors: the next program would not hear that a port is closed.
+            "net.ipv4.icmp_ratelimit = 0",
+            "net.ipv6.icmp.ratelimit = 0",
             "net.ipv4.conf.all.rp_filter = 0",
             "net.ipv4.conf.default.rp_filter = 0",
             "net.ipv6.conf.all.disable_ipv6 = 0",

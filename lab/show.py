@@ -22,6 +22,9 @@ from lab.wiring.fabric import links
 
 Json = dict[str, Any]
 
+MOST_ROWS = 1000
+"""A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
+
 
 def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
     heading = Text(printable(title), style="table.title") if title else None
@@ -39,6 +42,12 @@ def _cell(value: object) -> Text:
     # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
     lines = value if isinstance(value, list) else [value]
     return Text("\n".join(printable(str(line)) for line in lines))
+
+
+def _more(table: Table, host: str, count: int) -> None:
+    """A row for those of a host that are not shown."""
+    if count > MOST_ROWS:
+        _row(table, host, f"{count - MOST_ROWS} more; --json has all")
 
 
 # ---------------------------------------------------------------------------------------------- labs
@@ -232,8 +241,9 @@ def sockets_table(views: Mapping[str, HostView]) -> Table:
     """Every socket of every host."""
     table = _table("", "HOST", "PROTOCOL", "STATE", "LOCAL", "REMOTE", "PROGRAM")
     for host, view in views.items():
-        for socket in view.sockets:
+        for socket in view.sockets[:MOST_ROWS]:
             _row(table, host, socket.kind, socket.state, socket.local, _remote(socket), _holders(socket))
+        _more(table, host, len(view.sockets))
     return table
 
 
@@ -284,9 +294,10 @@ def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
         numbers=["SECONDS LEFT"],
     )
     for gateway, entries in tables.items():
-        for entry in entries:
+        for entry in entries[:MOST_ROWS]:
             ends = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
             _row(table, gateway, entry.protocol, *ends, entry.state, entry.seconds_left)
+        _more(table, gateway, len(entries))
     return table
 
 

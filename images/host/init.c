@@ -10,9 +10,11 @@
  *
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
- *        if the other side closes first, the program's whole session is killed.
+ *        if the other side closes first, the program and its process group are killed.
  *   kill
  *        kills every process but this one, waits until none is left, answers "none left" (or "some left"), and closes.
+ *
+ * A request that is not whole is answered "too long".
  *
  * Capabilities: this process holds SETUID, SETGID, SETPCAP and KILL. A program gets none of them, only the
  * few that the lab file gives its host (as ambient capabilities, see capabilities(7)).
@@ -21,9 +23,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +49,11 @@
 #define MOST_CONNECTIONS 256
 #define MOST_BYTES 131072
 #define MOST_STRINGS 4096
+#if defined(__x86_64__)
+#define NATIVE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#endif
 #define OWN_CAPABILITIES (1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP | 1ULL << CAP_KILL)
 
 struct connection {
@@ -86,6 +98,13 @@ static int set_capabilities(unsigned long long set) {
     return syscall(SYS_capset, &header, data);
 }
 
+/* When memory is full, programs are ended first, and not this process, which a reset needs; see proc(5). */
+static void offer_to_be_ended(void) {
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, "1000", 4) != 4) perror("oom_score_adj");
+    close(file);
+}
+
 /* In the child, before the program: give up everything that is not granted. Returns 0 if all of it worked. */
 static int become_student(void) {
     int c;
@@ -110,6 +129,7 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
     umask(022);
     for (i = 0; i < 3; i++)
         if (dup2(fds[i], i) < 0) _exit(126);
+    offer_to_be_ended();
     if (become_student()) {
         perror("socketlab-init: giving up privilege");
         _exit(126);
@@ -124,9 +144,11 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
     _exit(status);
 }
 
+/* How many strings there are, -1 for too many. */
 static int split(char *text, int length, char **strings) {
     int count = 0, at = 0;
-    while (at < length && count < MOST_STRINGS - 1) {
+    while (at < length) {
+        if (count == MOST_STRINGS - 1) return -1;
         strings[count++] = text + at;
         at += strlen(text + at) + 1;
     }
@@ -186,7 +208,8 @@ static int kill_all(void) {
 static void serve(int index) {
     static char text[MOST_BYTES + 1];
     static char *strings[MOST_STRINGS];
-    int socket = connections[index].socket, fds[3] = {-1, -1, -1}, fd_count = 0, count, i;
+    /* One more than is wanted: that is what the space for three has room for, with its padding (cmsg(3)). */
+    int socket = connections[index].socket, fds[4], fd_count = 0, count, i;
     struct iovec part = {text, MOST_BYTES};
     union {
         struct cmsghdr header;
@@ -202,7 +225,10 @@ static void serve(int index) {
     int length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (length <= 0) { /* the agent let go of it */
-        if (connections[index].program > 0) kill(-connections[index].program, SIGKILL);
+        if (connections[index].program > 0) {
+            kill(-connections[index].program, SIGKILL);
+            kill(connections[index].program, SIGKILL); /* it may not lead its group yet */
+        }
         close_connection(index);
         return;
     }
@@ -212,8 +238,11 @@ static void serve(int index) {
         memcpy(fds, CMSG_DATA(rights), fd_count * sizeof(int));
     }
     text[length] = 0;
-    count = split(text, length, strings);
-    if (count && !strcmp(strings[0], "kill")) {
+    count = message.msg_flags & MSG_TRUNC ? -1 : split(text, length, strings);
+    if (count < 0) {
+        answer(socket, "too long", -1);
+        close_connection(index);
+    } else if (count && !strcmp(strings[0], "kill")) {
         answer(socket, kill_all() ? "some left" : "none left", -1);
         for (i = 0; i < connection_count; i++)
             if (connections[i].socket == socket) close_connection(i);
@@ -245,6 +274,41 @@ static void welcome(int listener) {
     connections[connection_count++].program = 0;
 }
 
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
+#define IF(value, what) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1), RETURN(what)
+#define UNLESS(value, what) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0), RETURN(what)
+#define REFUSE(error) (SECCOMP_RET_ERRNO | (error))
+
+/*
+ * Only sockets that ss(8) lists, and that the lab's networks carry: a vsock(7) leads to the machine below this one,
+ * past all of them. io_uring makes sockets without socket(2), and a foreign calling convention has other numbers.
+ * Whoever is born here inherits the filter, see seccomp(2); the engine's own stays in force too.
+ */
+static void allow_ordinary_sockets_only(void) {
+    struct sock_filter rules[] = {
+        LOAD(arch),
+        UNLESS(NATIVE, REFUSE(ENOSYS)),
+        LOAD(nr),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), /* x32, see syscall(2) */
+        RETURN(REFUSE(ENOSYS)),
+        IF(SYS_io_uring_setup, REFUSE(ENOSYS)),
+        UNLESS(SYS_socket, SECCOMP_RET_ALLOW),
+        LOAD(args[2]),
+        IF(IPPROTO_SCTP, REFUSE(EPROTONOSUPPORT)),
+        IF(IPPROTO_UDPLITE, REFUSE(EPROTONOSUPPORT)),
+        LOAD(args[0]),
+        IF(AF_UNIX, SECCOMP_RET_ALLOW),
+        IF(AF_INET, SECCOMP_RET_ALLOW),
+        IF(AF_INET6, SECCOMP_RET_ALLOW),
+        IF(AF_NETLINK, SECCOMP_RET_ALLOW),
+        IF(AF_PACKET, SECCOMP_RET_ALLOW),
+        RETURN(REFUSE(EAFNOSUPPORT)),
+    };
+    struct sock_fprog filter = {sizeof rules / sizeof *rules, rules};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter)) die("seccomp");
+}
+
 static int open_listener(void) {
     struct sockaddr_un address;
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -271,6 +335,7 @@ int main(void) {
     signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     granted = permitted_capabilities() & ~OWN_CAPABILITIES;
     listener = open_listener();
+    allow_ordinary_sockets_only();
     for (;;) {
         polled[0].fd = signal_fd;
         polled[1].fd = listener;

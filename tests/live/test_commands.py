@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from lab import instances
+from lab import instances, live
 from lab.engine import Engine
+from lab.errors import LabError
 from lab.live import Instance
 from tests.live.support import PROGRAMS, command_line, until
 
@@ -104,6 +105,24 @@ def test_exec_passes_input_output_and_status(call: Call) -> None:
     assert (both.stdout, both.stderr, both.returncode) == (b"out\n", b"err\n", 7)
     assert call("exec", "alice", "sh", "-c", "kill -9 $$").returncode == 137
     assert call("exec", "alice", "nothing-of-that-name").returncode == 127
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["x" * 1000] * 140, ["x" * 1000] * 300, ["x"] * 4090, ["x"] * 5000],
+    ids=["140 kB", "300 kB", "4090 words", "5000 words"],
+)
+def test_a_command_is_started_whole_or_not_at_all(lab: Instance, words: list[str]) -> None:
+    """Neither words nor environment are cut off, and what is wrong is said."""
+    with pytest.raises(LabError, match="the command and its environment are too long"):
+        lab.run("alice", ["true", *words])
+
+
+def test_a_program_may_be_silent_for_long(lab: Instance) -> None:
+    """How long the engine may take to answer says nothing about a program: it ends by itself, and its output comes."""
+    with Engine.connect(seconds=1) as hasty, live.attach(hasty, instances.find(hasty, lab.name)) as instance:
+        printed = instance.run("alice", ["sh", "-c", "sleep 2; echo done"])
+    assert (printed.ended.status, printed.stdout) == (0, b"done\n")
 
 
 def test_a_background_program_is_seen_in_logs_and_status(call: Call) -> None:

@@ -30,6 +30,9 @@ ATTEMPTS = {
     "another group": "python3 -c 'import os; os.setgroups([0])'",
     "a port below 1024": "python3 -c 'import socket; socket.socket().bind((\"\", 1023))'",
     "a raw socket": "python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 6)'",
+    "a socket past the networks": "python3 -c 'import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)'",
+    "a socket that ss does not list": "python3 -c 'import socket; socket.socket(socket.AF_INET, 2, 136)'",
+    "a socket without socket(2)": "python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(425, 1, bytes(120)) < 0)'",
     "a packet socket": "python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3)'",
     "a trusted program": "cp /bin/true /usr/bin/ss",
     "a program beside the trusted ones": "cp /bin/true /usr/local/bin/ss",
@@ -46,6 +49,7 @@ ATTEMPTS = {
     "the host's name": "hostname elsewhere || python3 -c 'import socket; socket.sethostname(\"elsewhere\")'",
     "the clock": "date -s 2001-01-01",
     "more open files": "python3 -c 'import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (4096, 4096))'",
+    "memory that is nobody's": "python3 -c 'import ctypes; exit(ctypes.CDLL(None).shmget(0, 8 << 20, 0o1600) < 0)'",
     "a higher priority": "python3 -c 'import os; os.nice(-5)'",
     "a kernel log": "python3 -c 'open(\"/dev/kmsg\")'",
     "the control groups": "mkdir /sys/fs/cgroup/pids/x || mkdir /sys/fs/cgroup/x",
@@ -62,6 +66,12 @@ def test_nothing_that_a_program_tries_changes_its_host(lab: Instance) -> None:
     lab.run("alice", ["rm", "-rf", "/dev/shm/large"])
     assert succeeded == []
     assert lab.fingerprints() == before
+
+
+def test_programs_are_ended_before_the_first_process(lab: Instance) -> None:
+    """When a host's memory is full, the kernel takes the program, not the process that a reset needs (proc(5))."""
+    scores = lab.run("alice", ["cat", "/proc/1/oom_score_adj", "/proc/self/oom_score_adj"]).stdout.split()
+    assert int(scores[0]) < int(scores[1]) == 1000
 
 
 @pytest.mark.parametrize(

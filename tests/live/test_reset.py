@@ -37,6 +37,82 @@ def test_a_mess_is_gone(lab: Instance, translations: Callable[[str], tuple[Trans
     assert translations("router") == ()
 
 
+CLOSED = """
+import socket, sys, time
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.connect(("203.0.113.80", 9))
+refused = 0
+for _ in range(int(sys.argv[1])):
+    try:
+        asking.send(b"x")
+        time.sleep(0.02)
+        asking.recv(1, socket.MSG_DONTWAIT)
+    except ConnectionRefusedError:
+        refused += 1
+    except BlockingIOError:
+        pass
+print(refused)
+"""
+
+
+def test_a_closed_port_is_told_to_the_next_program_too(lab: Instance) -> None:
+    """A host tells a peer only so often a second that a port is closed; whoever asked before has not used that up."""
+    lab.run("stranger", ["python3", "-c", CLOSED, "40"])
+    lab.reset()
+    assert lab.run("stranger", ["python3", "-c", CLOSED, "1"]).stdout == b"1\n"
+
+
+DEEP = """
+import os, sys
+os.chdir("/tmp")
+for level in range(4000):
+    os.mkdir(sys.argv[1])
+    os.chdir(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("length", [1, 255])
+def test_no_folder_is_too_deep(lab: Instance, length: int) -> None:
+    """Folders in folders up to the limit of files, on two hosts: deeper than a stack or a table of descriptors."""
+    before = lab.fingerprints()
+    for host in ("alice", "bob"):
+        printed = lab.run(host, ["python3", "-c", DEEP, "d" * length])
+        assert printed.ended.status == 0, printed.stderr.decode()
+    assert lab.fingerprints() != before
+    lab.reset()
+    assert lab.fingerprints() == before
+
+
+MARK = """
+import array, contextlib, fcntl, os
+home = os.environ["HOME"]
+with contextlib.suppress(OSError):  # kernels before 6.6 have neither on a tmpfs
+    os.setxattr(home, "user.mark", b"left")
+    # FS_IOC_SETFLAGS, FS_NODUMP_FL (ioctl_iflags(2))
+    fcntl.ioctl(os.open(home, os.O_RDONLY), 0x40086602, array.array("l", [0x40]))
+os.utime(home, (1, 1))
+"""
+LOOK = """
+import array, contextlib, fcntl, os
+home = os.environ["HOME"]
+flags = array.array("l", [0])
+with contextlib.suppress(OSError):
+    fcntl.ioctl(os.open(home, os.O_RDONLY), 0x80086601, flags)
+print(os.listxattr(home), flags[0], os.stat(home).st_mtime > 1)
+"""
+
+
+def test_a_folder_keeps_no_mark(lab: Instance) -> None:
+    """What only the owner of a folder can write on it, its times, flags and attributes, tells the next one nothing."""
+    pristine = b"[] 0 True\n"
+    assert lab.run("stranger", ["python3", "-c", LOOK]).stdout == pristine
+    printed = lab.run("stranger", ["python3", "-c", MARK])
+    assert printed.ended.status == 0, printed.stderr.decode()
+    assert b"False" in lab.run("stranger", ["python3", "-c", LOOK]).stdout
+    lab.reset()
+    assert lab.run("stranger", ["python3", "-c", LOOK]).stdout == pristine
+
+
 def test_declared_programs_run_again_and_answer(lab: Instance) -> None:
     """A server that was killed, and whose file was changed, is there again as declared."""
     lab.run("server", ["sh", "-c", "echo 'raise SystemExit' > ~/echo/echo_server.py; pkill python3"])

@@ -49,6 +49,7 @@ def test_a_program_that_does_not_listen_is_explained(engine: Engine) -> None:
     assert "server: program broken: expected listening on tcp/8000, observed no listening socket" in said
     assert "exit status 1" in said
     assert "no configuration found" in said
+    assert "\x1b" not in said
     assert "Traceback" not in said
     assert left(engine) == 0
 

@@ -54,6 +54,8 @@ def test_a_host_is_set_up_before_it_has_an_interface() -> None:
         "net.ipv4.ip_forward = 0\n"
         "net.ipv4.ip_unprivileged_port_start = 1024\n"
         "net.ipv4.ping_group_range = 0 2147483647\n"
+        "net.ipv4.icmp_ratelimit = 0\n"
+        "net.ipv6.icmp.ratelimit = 0\n"
         "net.ipv4.conf.all.rp_filter = 0\n"
         "net.ipv4.conf.default.rp_filter = 0\n"
         "net.ipv6.conf.all.disable_ipv6 = 0\n"

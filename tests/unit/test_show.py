@@ -256,6 +256,16 @@ def test_the_table_of_sockets() -> None:
     assert rendered(sockets_table(VIEWS)) == golden("sockets")
 
 
+def test_a_table_ends_where_nobody_would_read_on() -> None:
+    """A program can make a hundred thousand sockets, or translations; how many are not shown is."""
+    socket, entry = VIEWS["alice"].sockets[0], next(iter(TABLES.values()))[0]
+    sockets = rendered(sockets_table({"alice": HostView(sockets=(socket,) * 1234)}))
+    translations = rendered(nat_table({"router": (entry,) * 200_000}))
+    assert [len(text.splitlines()) for text in (sockets, translations)] == [1002, 1002]
+    assert "234 more; --json has all" in sockets
+    assert "199000 more; --json has all" in translations
+
+
 def test_the_table_of_a_plan() -> None:
     """As `lab plan` prints it."""
     assert rendered(plan_table(planned())) == golden("plan")

@@ -7,10 +7,11 @@ by a hostile program: a link to /etc would otherwise lead into *this* container'
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
-import shutil
 import stat
+import uuid
 from collections.abc import Iterator
 
 from namespaces import AgentError, Place
@@ -24,6 +25,14 @@ WRITABLE = {
 """The folders that a student can write to: their mode and owner when pristine."""
 
 STUDENT = 1000
+MOST_DEPTH = 32
+"""How many folders deep a listing looks: each is an open descriptor, and its name stands in every line below."""
+MOST_HOLES = 64 * 1024
+"""A file with more bytes than this in holes (lseek(2)) is not read: it takes no room, so there may be any number."""
+BLOCK = 512
+"""bytes; stat(2), st_blocks"""
+FS_IOC_SETFLAGS = 0x40086602
+"""ioctl_iflags(2)"""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -65,41 +74,71 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
 
 
 def wipe(place: Place) -> None:
-    """Empty every writable folder and give it its mode and owner back. No process of the host may be running."""
+    """Empty every writable folder and make it as it was. No process of the host may be running."""
     for path, (mode, owner) in WRITABLE.items():
         with contextlib.suppress(FileNotFoundError), _opened(place.root + path) as top:
-            for entry in list(os.scandir(top)):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.name, dir_fd=top)
-                else:
-                    os.unlink(entry.name, dir_fd=top)
+            _empty(top)
             for attribute in os.listxattr(top):
                 os.removexattr(top, attribute)
+            with contextlib.suppress(OSError):  # a file system without flags
+                fcntl.ioctl(top, FS_IOC_SETFLAGS, bytes(8))
             os.fchown(top, owner, owner)
             os.fchmod(top, mode)
+            os.utime(top)  # whoever owns a folder can write something into its times
+
+
+def _empty(top: int) -> None:
+    """Remove what lies in a folder. What lies two folders down is moved up first, so no depth is too great."""
+    while entries := list(os.scandir(top)):
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=top)
+                continue
+            with _opened(entry.name, top) as folder:
+                for inner in list(os.scandir(folder)):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.rename(inner.name, uuid.uuid4().hex, src_dir_fd=folder, dst_dir_fd=top)
+                    else:
+                        os.unlink(inner.name, dir_fd=folder)
+            os.rmdir(entry.name, dir_fd=top)
 
 
 def listing(place: Place) -> list[str]:
-    """One line per file below the writable folders: path, kind and mode, owner, and a hash of the content."""
+    """One line per file below the writable folders: path, kind and mode, owner, and a hash of the content.
+
+    Of what lies deeper than MOST_DEPTH folders there is one line that says so.
+    """
     lines: list[str] = []
     for path in WRITABLE:
-        try:
-            walk = os.fwalk(place.root + path, follow_symlinks=False)
-            for parent, _, names, folder in walk:
-                where = parent.removeprefix(place.root)
-                lines.append(_line(where, os.fstat(folder), ""))
-                for name in names:
-                    with contextlib.suppress(FileNotFoundError):  # it went while we looked
-                        lines.append(_entry(where, name, folder))
-        except FileNotFoundError:
-            continue
+        with contextlib.suppress(FileNotFoundError), _opened(place.root + path) as top:
+            lines += _lines(path, top, MOST_DEPTH)
     return sorted(lines)
+
+
+def _lines(where: str, folder: int, depth: int) -> list[str]:
+    lines = [_line(where, os.fstat(folder), "")]
+    for name in os.listdir(folder):
+        if depth == 0:
+            return [*lines, f"{where}/… more, deeper than is looked"]
+        try:
+            if stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                with _opened(name, folder) as inner:
+                    lines += _lines(f"{where}/{name}", inner, depth - 1)
+            else:
+                lines.append(_entry(where, name, folder))
+        except FileNotFoundError:
+            continue  # it went while we looked
+        except OSError as error:  # it became something else while we looked
+            lines.append(f"{where}/{name} {error.strerror}")
+    return lines
 
 
 def _entry(where: str, name: str, folder: int) -> str:
     status = os.lstat(name, dir_fd=folder)
     digest = ""
-    if stat.S_ISREG(status.st_mode):
+    if stat.S_ISREG(status.st_mode) and status.st_size - status.st_blocks * BLOCK > MOST_HOLES:
+        digest = f"{status.st_size} bytes with holes"
+    elif stat.S_ISREG(status.st_mode):
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(file, "rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]

@@ -15,6 +15,9 @@ from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, 
 THREADS = 4
 
 IPC_TABLES = ("shm", "msg", "sem")
+IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
+"""Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
+being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
@@ -59,11 +62,17 @@ class Network:
 
         A step is ("sysctl", {key: value}), ("ip", text for ip -batch) or ("nft", text for nft -f).
         """
+        list(self.threads.map(self._limit_ipc, places.values()))
         list(self.threads.map(lambda name: self._steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
         text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
         self.threads.submit(self._link, text).result()
         list(self.threads.map(lambda name: self._steps(places[name], hosts[name]), hosts))
+
+    def _limit_ipc(self, place: Place) -> None:
+        setns(place.ipc, CLONE_NEWIPC)
+        for key, value in IPC_LIMITS.items():
+            _write(f"/proc/sys/kernel/{key}", value)
 
     def _link(self, text: str) -> None:
         setns(self.own, CLONE_NEWNET)
@@ -142,18 +151,26 @@ def _ipc_objects() -> list[str]:
 
 
 def _path(key: str) -> str:
+    """A setting's file. Raises AgentError for a name that leads out of net/: what lies there is the machine's."""
     # sysctl(8): dots separate, and a slash stands for a dot inside a name (an interface such as eth0.5).
-    return "/proc/sys/" + key.translate(str.maketrans("./", "/."))
+    parts = key.translate(str.maketrans("./", "/.")).split("/")
+    if parts[0] != "net" or {"", ".", ".."} & set(parts):
+        raise AgentError(f"sysctl {key}: expected the name of a setting of the host's network")
+    return "/proc/sys/" + "/".join(parts)
 
 
 def _write_sysctl(key: str, value: str) -> None:
     if key.startswith("net.ipv6.") and not os.path.isdir("/proc/sys/net/ipv6"):
         return  # a kernel without IPv6: what a lab needs of it is missed when the addresses are looked at
     try:
-        with open(_path(key), "w", encoding="utf-8") as file:
-            file.write(value)
+        _write(_path(key), value)
     except OSError as error:
         raise AgentError(f"sysctl {key} = {value}: {error.strerror}") from error
+
+
+def _write(path: str, value: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(value)
 
 
 def _read_sysctl(key: str) -> str:

@@ -5,6 +5,7 @@ The protocol with PID 1 is described in images/host/init.c.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -19,6 +20,11 @@ from namespaces import AgentError, Place
 KEPT_BYTES = 256 * 1024
 """How much of a program's output is kept: the end of it."""
 INIT_SECONDS = 30
+REFUSALS = {
+    "failed": "no more processes are allowed",
+    "too": "the command and its environment are too long",
+}
+"""What it means when a host's PID 1 starts no program, by the first word of its answer."""
 CHUNK = 65536
 
 
@@ -70,6 +76,8 @@ def _spawn(
     place: Place, argv: list[str], environment: dict[str, str], cwd: str, descriptors: tuple[int, int, int]
 ) -> tuple[socket.socket, int]:
     """Start a program; the connection that reports its end, and its pid as seen in the host."""
+    if not argv:
+        raise AgentError("no command was given")
     words = ["run", cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
     if any("\0" in word for word in words):
         raise AgentError("a word of the command holds a NUL byte")
@@ -79,10 +87,11 @@ def _spawn(
         said = init.recv(64).decode()
     except OSError as error:
         init.close()
-        raise AgentError(f"{place.name}: cannot start {argv[0]}: {error.strerror}") from error
+        reason = REFUSALS["too"] if error.errno == errno.EMSGSIZE else error.strerror
+        raise AgentError(f"{place.name}: cannot start {argv[0]}: {reason}") from error
     if not said.startswith("pid "):
         init.close()
-        reason = "no more processes are allowed" if said.startswith("failed") else said or "no answer"
+        reason = REFUSALS.get(said.partition(" ")[0], said or "no answer")
         raise AgentError(f"{place.name}: cannot start {argv[0]}: {reason}")
     return init, int(said.split()[1])
 

@@ -1,4 +1,4 @@
 """A server whose author forgot something."""
 
-print("starting")
+print("starting \x1b[31m")
 raise SystemExit("no configuration found")

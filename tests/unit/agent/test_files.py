@@ -67,6 +67,7 @@ def test_a_link_is_listed_and_not_followed(place: Folder) -> None:
     (place.folder / "tmp" / "file").symlink_to(outside / "secret")
     (place.folder / "tmp" / "folder").symlink_to(outside)
     assert entries(place, "/tmp/file") == [f"lrwxrwxrwx {outside}/secret"]
+    assert entries(place, "/tmp/folder") == [f"lrwxrwxrwx {outside}"]
     assert not [line for line in files.listing(place) if line.startswith("/tmp/folder/")]
 
 
@@ -76,6 +77,34 @@ def test_folders_are_walked_to_the_end(place: Folder) -> None:
     (place.folder / "home/student/a/b/c/deep").touch()
     assert entries(place, "/home/student/a/b/c/deep")
     assert entries(place, "/home/student/a/b/c")
+
+
+def test_a_listing_goes_no_deeper_than_it_can(place: Folder) -> None:
+    """A program makes a folder in a folder, and so on: the line that says there is more ends the listing."""
+    (place.folder / "tmp" / "/".join("d" * 40) / "e").mkdir(parents=True)
+    last = [line for line in files.listing(place) if line.startswith("/tmp/d")][-1]
+    assert last == "/tmp" + "/d" * files.MOST_DEPTH + "/… more, deeper than is looked"
+
+
+@pytest.mark.timeout(10)
+def test_a_file_of_holes_is_not_read(place: Folder) -> None:
+    """It takes no room, and reading it would take for ever; its size tells it from others."""
+    with (place.folder / "tmp/holes").open("wb") as file:
+        file.truncate(1 << 42)
+    assert entries(place, "/tmp/holes")[0].endswith(f" {1 << 42} bytes with holes")
+
+
+def test_everything_in_a_folder_is_removed(place: Folder) -> None:
+    """Wide and deep, closed and full of links; and nothing that a link leads to."""
+    outside = place.folder.parent / "outside"
+    for name in ("a/b/c/d", "a/b/e", "f/g"):
+        (place.folder / "tmp" / name).mkdir(parents=True)
+        (place.folder / "tmp" / name / "link").symlink_to(outside)
+        (place.folder / "tmp" / name / "file").touch()
+    with files._opened(str(place.folder / "tmp")) as top:
+        files._empty(top)
+    assert list((place.folder / "tmp").iterdir()) == []
+    assert [path.name for path in outside.iterdir()] == ["secret"]
 
 
 @pytest.mark.timeout(10)
