@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +18,7 @@ import typer
 from typer import Abort, Exit
 from typer.core import TyperCommand
 
+from lab import __version__
 from lab.errors import LabError, LabFileError, UsageError
 from lab.text import printable
 
@@ -23,25 +27,35 @@ if TYPE_CHECKING:
 
     from lab.engine import Engine
     from lab.live import Instance
+    from lab.wiring import Output
 
 app = typer.Typer(
-    help="Labs of several hosts, for seeing how sockets, ports, NAT and names really work.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
+NAME_VARIABLE = "SOCKETLAB_NAME"
+
 LabName = Annotated[str, typer.Argument(metavar="LAB", help="A lab's name (see `lab list`) or a path to a lab file.")]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the lab.")]
 InstanceName = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="The instance; needed if several run.")
+    str | None,
+    typer.Option("--name", metavar="NAME", envvar=NAME_VARIABLE, help="The instance; needed if several run."),
+]
+NewName = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", envvar=NAME_VARIABLE, help="The new instance's name; else the lab's."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its keys are in docs/json.md.")]
 Command = Annotated[list[str], typer.Argument(metavar="CMD", help="A command and its arguments, after `--`.")]
 
 HOST_AND_PROGRAM = 2
 INTERRUPTED = 130
+KILLED = 137
+EARLY_SECONDS = 0.3
+NO_WIDTH = 10_000
 
 
 class PassesOn(TyperCommand):
@@ -74,11 +88,13 @@ class PassesOn(TyperCommand):
 
 
 def show(value: RenderableType) -> None:
-    """Print a table or text. Away from a terminal lines are as long as they need to be."""
+    """Print a table. Its lines are as long as they need to be, and end where their text ends."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 200)
-    console.print(value)
+    console = Console(highlight=False, width=NO_WIDTH, force_terminal=sys.stdout.isatty())
+    with console.capture() as captured:
+        console.print(value)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def show_json(value: Any) -> None:
@@ -133,6 +149,21 @@ def _instance(name: str | None) -> Iterator[Instance]:
 # ---------------------------------------------------------------------------------------- before a lab
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"socketlab {__version__}\n")
+        raise Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Labs of several hosts, for seeing how sockets, ports, NAT and names really work."""
+
+
 @app.command("list")
 def list_labs(as_json: AsJson = False) -> None:
     """Show the labs that there are."""
@@ -151,7 +182,7 @@ def list_labs(as_json: AsJson = False) -> None:
 @app.command("plan")
 def plan_lab(
     lab: LabName,
-    name: InstanceName = None,
+    name: NewName = None,
     commands: Annotated[bool, typer.Option("--commands", help="Print every ip, nft and sysctl line.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -200,7 +231,7 @@ def show_images(
 
 
 @app.command("up")
-def up(lab: LabName, name: InstanceName = None) -> None:
+def up(lab: LabName, name: NewName = None) -> None:
     """Start a lab. Returns when everything that its file declares was observed."""
     from lab import images, instances, labfiles, live
     from lab import show as view
@@ -211,15 +242,16 @@ def up(lab: LabName, name: InstanceName = None) -> None:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
             started = instance.wiring.started()
-            status = view.status_json(instances.find(engine, instance_name), described, started, came_up=True)
-    show(view.status_table(status))
+            all_of_them = instances.running(engine)
+            found = next(one for one in all_of_them if one.name == instance_name)
+    show(view.status_table(view.status_json(found, described, started, came_up=True)))
     if described.suggestions:
-        sys.stdout.write("try:\n" + "".join(f"  {printable(one)}\n" for one in described.suggestions))
+        named = f"--name {instance_name} " if len(all_of_them) > 1 else ""
+        lines = [re.sub(r"^(lab [a-z]+ )", rf"\1{named}", f"{one} ").rstrip() for one in described.suggestions]
+        sys.stdout.write("try:\n" + "".join(f"  {printable(line)}\n" for line in lines))
 
 
 def _checked_name(name: str) -> str:
-    import re
-
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
         raise UsageError(f"expected a name of lower-case letters, digits, - and _ (at most 41), found {name!r}")
     return name
@@ -310,18 +342,20 @@ def sockets(
 @app.command("nat")
 def nat(
     gateway: Annotated[str | None, typer.Argument(metavar="[GATEWAY]", help="Default: all gateways.")] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Show the rules instead, as nft(8) lists them.")] = False,
     name: InstanceName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the translations: a connection's source inside and outside, its peer, state and time left."""
+    """Show the translations: how an end is known inside and outside, and its peer."""
     from lab import show as view
 
     with _instance(name) as instance:
-        gateways = [host.name for host in instance.gateways()]
-        if gateway is not None and instance.host(gateway).name not in gateways:
-            raise UsageError(f"expected a gateway, found {gateway}", hint=f"gateways: {', '.join(gateways) or 'none'}")
-        views = instance.look(["conntrack"], [gateway] if gateway else gateways)
-        tables = {host: seen.translations for host, seen in views.items()}
+        chosen = (instance.gateway(gateway),) if gateway else instance.gateways()
+        gateways = [host.name for host in chosen]
+        if rules:
+            sys.stdout.write(view.rules_text(instance.look(["rules"], gateways)))
+            return
+        tables = {host: seen.translations for host, seen in instance.look(["conntrack"], gateways).items()}
     if as_json:
         show_json(view.nat_json(tables))
     elif any(tables.values()):
@@ -340,23 +374,35 @@ def logs(
     with _instance(name) as instance:
         instance.host(host)
         names = [one.program for one in instance.wiring.started() if one.host == host]
-        if program is not None and program not in names:
-            raise UsageError(
-                f"expected a program started on {host}, found {program!r}",
-                hint=f"there: {', '.join(names) or 'none'}",
-            )
         wanted = names if program is None else [program]
+        if not wanted:
+            sys.stderr.write(f"no program was started on {host}\n")
         for one in wanted:
-            output = instance.wiring.output(host, one)
+            output = instance.output(host, one)
             if len(wanted) > 1:
                 sys.stdout.write(f"== {one}\n")
-            if output.dropped:
-                sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
-            sys.stdout.flush()
-            sys.stdout.buffer.write(output.text)
-            sys.stdout.buffer.flush()
-            if output.end:
-                sys.stderr.write(f"{one}: {output.end}\n")
+            _show_output(one, output)
+
+
+def _show_output(program: str, output: Output) -> None:
+    if output.dropped:
+        sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(output.text)
+    sys.stdout.buffer.flush()
+    if output.end:
+        sys.stderr.write(f"{program}: {output.end}\n")
+
+
+@app.command("stop")
+def stop(
+    host: HostName,
+    program: Annotated[str, typer.Argument(metavar="PROGRAM", help="Its name, as `lab status` shows it.")],
+    name: InstanceName = None,
+) -> None:
+    """End a program that was started."""
+    with _instance(name) as instance:
+        instance.stop(host, program)
 
 
 # ---------------------------------------------------------------------------------------- doing things
@@ -372,7 +418,7 @@ def exec_command(host: HostName, command: Command, name: InstanceName = None) ->
 @app.command("run", cls=PassesOn)
 def run_file(
     host: HostName,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program: .py, .sh, or one that starts with #!.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=".py, .sh, a script with #!, or a binary.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS", help="The program's own arguments.")] = None,
     name: InstanceName = None,
     background: Annotated[bool, typer.Option("--background", "-b", help="Leave it running; see `lab logs`.")] = False,
@@ -385,10 +431,22 @@ def run_file(
     with _instance(name) as instance:
         cwd = instance.deploy(host, folder=file.stem, files={file.name: content})
         if background:
-            instance.wiring.start(instance.host(host), program=file.stem, argv=argv, cwd=cwd)
-            sys.stderr.write(f"{file.stem} runs in {host}; `lab logs {host} {file.stem}` shows what it prints\n")
+            started = instance.start(host, argv, name=file.stem, cwd=cwd)
+            output = _early_output(instance, host, started)
+            if output.end:
+                _show_output(started, output)
+                raise Exit(1)
+            sys.stderr.write(f"{started} runs in {host}; `lab logs {host} {started}` shows what it prints\n")
             return
         raise Exit(_foreground(instance, host, argv, cwd=cwd))
+
+
+def _early_output(instance: Instance, host: str, program: str) -> Output:
+    """What a program has printed when it has ended, or has run for a moment: many a mistake ends it at once."""
+    deadline = time.monotonic() + EARLY_SECONDS
+    while not (output := instance.output(host, program)).end and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return output
 
 
 def _foreground(instance: Instance, host: str, argv: tuple[str, ...], *, cwd: str) -> int:
@@ -404,6 +462,9 @@ def _foreground(instance: Instance, host: str, argv: tuple[str, ...], *, cwd: st
         stdout=lambda data: write(sys.stdout, data),
         stderr=lambda data: write(sys.stderr, data),
     )
+    if ended.status == KILLED:
+        memory = instance.host(host).memory // (1024 * 1024)
+        sys.stderr.write(f"lab: the program was killed (SIGKILL); its host has {memory} MiB of memory\n")
     return ended.status
 
 
@@ -433,15 +494,21 @@ def _tell(error: LabError) -> None:
 
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A sign that a terminal's encoding has not is no reason to say nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         # As an exception, so that what was begun is cleaned up; as a shell tells it: 128 + the signal's number.
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        sys.stderr.write(
-            f"lab: {error.format_message()}\nhint: `lab --help` and `lab COMMAND --help` say what there is\n"
-        )
+        message = error.format_message()
+        extra = "unexpected extra argument" in message
+        help_text = "`lab --help` and `lab COMMAND --help` say what there is"
+        hint = "an instance is named with --name" if extra else help_text
+        sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"lab: {message}\nhint: {hint}\n")
         code = UsageError.exit_code
     except LabError as error:
         _tell(error)

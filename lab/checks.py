@@ -133,12 +133,15 @@ def not_listening(host: Host, view: HostView) -> list[Difference]:
 
 
 def covers(listener: Endpoint, declared: Endpoint) -> bool:
-    """Whether a listening endpoint is the declared one. A declaration without an address takes any address."""
-    return (
-        listener.protocol == declared.protocol
-        and listener.port == declared.port
-        and (declared.address is None or listener.address == declared.address)
-    )
+    """Whether a listening endpoint is the declared one.
+
+    A declaration without an address takes any that others can reach: a loopback address is none of them.
+    """
+    if (listener.protocol, listener.port) != (declared.protocol, declared.port) or listener.address is None:
+        return False
+    if declared.address is None:
+        return not listener.address.is_loopback
+    return listener.address == declared.address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,8 +168,9 @@ def three_views(client: Socket, entries: tuple[Translation, ...], peer: tuple[Ad
     seen = _on_the_wire(*peer)
     for entry in entries:
         asked = (entry.original.destination, entry.original.destination_port)
-        if entry.protocol == client.kind and entry.inside == own and asked == far:
-            return ThreeViews(client=own, gateway_inside=entry.inside, gateway_outside=entry.outside, peer=seen)
+        if entry.protocol == client.kind and entry.source == own and asked == far:
+            before, after = entry.source, entry.source_translated
+            return ThreeViews(client=own, gateway_inside=before, gateway_outside=after, peer=seen)
     return None
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import docker
 import docker.errors
 import requests
+from docker.context.config import get_current_context_name
 from docker.types import LogConfig, Ulimit
 from docker.utils import parse_repository_tag
 
@@ -199,18 +200,31 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def endpoint() -> str:
-    """Where the engine is looked for: DOCKER_HOST, else the current docker context, else "" for the usual socket."""
+    """Where the engine is looked for: DOCKER_HOST, else the current docker context, else "" for the usual socket.
+
+    Raises EngineError if the context that is named is not there.
+    """
     if os.environ.get("DOCKER_HOST"):
         return os.environ["DOCKER_HOST"]
+    context = _context()
+    return "" if context is None else str(context.Host)
+
+
+def _context() -> docker.Context | None:
+    """The current docker context; None for the default one."""
     try:
-        context = docker.ContextAPI.get_current_context()
+        # docker-py knows the configuration file's choice, the docker command this variable too (docker(1)).
+        name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+        if name == "default":
+            return None
+        context = docker.ContextAPI.get_context(name)
     except (docker.errors.DockerException, OSError, ValueError) as error:
         raise EngineError(
             f"expected a docker context that can be read, found: {error}", hint="`docker context ls` shows them"
-        ) from error
-    if context is None or context.Name == "default":
-        return ""
-    return str(context.Host)
+        ) from None
+    if context is None:
+        raise EngineError(f"expected a docker context named {name}, found none", hint="`docker context ls` shows them")
+    return context
 
 
 class Engine:
@@ -233,14 +247,15 @@ class Engine:
             if os.environ.get("DOCKER_HOST") or not where:
                 api = docker.from_env(version="auto", timeout=seconds).api
             else:
-                context = docker.ContextAPI.get_current_context()
+                context = _context()
                 tls = context.TLSConfig if context is not None and context.Host == where else None
                 api = docker.APIClient(base_url=where, version="auto", timeout=seconds, tls=tls or False)
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except (docker.errors.DockerException, requests.RequestException, OSError, ImportError) as error:
+            named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "the docker context" if where else ""
             raise EngineError(
                 f"expected a Docker engine at {where or 'unix:///var/run/docker.sock'}, but {_reason(error)}",
-                hint="`lab setup` makes this machine ready; `docker info` shows what the engine says",
-            ) from error
+                hint=f"{named} names it; is it running?" if named else "`lab setup` makes this machine ready",
+            ) from None
         return cls(api)
 
     # ---------------------------------------------------------------------------------------- images

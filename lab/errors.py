@@ -28,6 +28,9 @@ class LabError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
 
 class UsageError(LabError):
     """The command line asks for something that does not exist or makes no sense."""

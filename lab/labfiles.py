@@ -26,9 +26,14 @@ def available() -> tuple[tuple[str, Path], ...]:
     return tuple((path.stem, path) for path in sorted(folder().glob("*.yaml")))
 
 
+def is_path(lab: str) -> bool:
+    """Whether a lab is given as a path; otherwise it is a name."""
+    return "/" in lab or lab.endswith(ENDINGS)
+
+
 def find(lab: str) -> Path:
     """The file of a lab, given as a name or as a path. Raises UsageError."""
-    if "/" in lab or lab.endswith(ENDINGS):
+    if is_path(lab):
         return Path(lab)
     known = dict(available())
     if lab in known:

@@ -7,10 +7,11 @@ them. Everything here touches only containers that carry our labels and the inst
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,7 +22,7 @@ from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
-from lab.observe import FINGERPRINT_LOOKS, HostView, fingerprint, host_view
+from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_view
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
@@ -34,7 +35,7 @@ from lab.plan import (
 )
 from lab.scripts import sysctl_keys
 from lab.text import suggestion
-from lab.wiring import Ended, Wiring, fabric
+from lab.wiring import Ended, Output, Wiring, fabric
 
 THREADS = 4
 """Containers made or removed at once; the engine gains little from more."""
@@ -219,14 +220,26 @@ class Instance:
     def look(self, what: Iterable[str], hosts: Iterable[str] | None = None) -> dict[str, HostView]:
         """Typed views of hosts (None: all), in the lab's order; what `what` does not name is empty.
 
-        See observe.host_view.
+        See observe.host_view. Raises UsageError for a look that there is not: it would find nothing, for ever.
         """
+        what = tuple(what)
+        for one in what:
+            if one not in LOOKS:
+                raise UsageError(f"expected something to look at, found {one!r}", hint=suggestion(one, LOOKS))
         seen = self.wiring.look(what, hosts=hosts)
         return {host.name: host_view(seen[host.name]) for host in self.lab.hosts if host.name in seen}
 
     def gateways(self) -> tuple[Host, ...]:
         """The hosts that translate."""
         return tuple(host for host in self.lab.hosts if host.nat is not None)
+
+    def gateway(self, name: str) -> Host:
+        """A host that translates. Raises UsageError naming those there are."""
+        host = self.host(name)
+        if host.nat is None:
+            names = ", ".join(one.name for one in self.gateways())
+            raise UsageError(f"expected a gateway, found {name}", hint=f"gateways: {names or 'none'}")
+        return host
 
     def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Every host's state as lines; equal lines, equal state."""
@@ -238,9 +251,10 @@ class Instance:
 
     # --------------------------------------------------------------------------------- programs
 
-    def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes]) -> str:
-        """Put files into ~/<folder> of a host; that folder's path in the host."""
-        self.wiring.deploy(self.host(host).name, folder=folder, files=files)
+    def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes | str]) -> str:
+        """Put files (name -> content, text as UTF-8) into ~/<folder> of a host; that folder's path in the host."""
+        content = {name: data.encode() if isinstance(data, str) else data for name, data in files.items()}
+        self.wiring.deploy(self.host(host).name, folder=folder, files=content)
         return str(PurePosixPath(HOME, folder))
 
     def run(
@@ -253,12 +267,16 @@ class Instance:
         seconds: float = 30,
         limit: int = 1 << 20,
     ) -> Printed:
-        """Run a command as student to its end, at most `seconds` and `limit` bytes of output."""
+        """Run a command as student to its end, at most `seconds` and `limit` bytes of output.
+
+        If it is ended because of one of them, `ended.reason` is `timeout` or `output`; nothing is raised, because
+        that is the program's fault.
+        """
         out, err = bytearray(), bytearray()
         pieces = iter([stdin, b""] if stdin else [])
         ended = self.wiring.run(
             self.host(host),
-            argv=tuple(argv),
+            argv=_words(argv),
             cwd=cwd,
             stdin=lambda: next(pieces, b""),
             stdout=out.extend,
@@ -267,6 +285,34 @@ class Instance:
             limit=limit,
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
+
+    def start(self, host: str, argv: Iterable[str], *, name: str = "", cwd: str = HOME) -> str:
+        """Start a command as student that stays, see `output`; its name, which is `name` or the first free `name-N`.
+
+        Without a name it is the command's first word's.
+        """
+        found, words = self.host(host), _words(argv)
+        name = name or PurePosixPath(words[0]).name
+        taken = {one.program for one in self.wiring.started() if one.host == host and not one.end}
+        free = next(one for one in _numbered(name) if one not in taken)
+        self.wiring.start(found, program=free, argv=words, cwd=cwd)
+        return free
+
+    def output(self, host: str, program: str) -> Output:
+        """What a program that was started printed last, and whether it has ended. Raises UsageError."""
+        names = [one.program for one in self.wiring.started() if one.host == self.host(host).name]
+        if program not in names:
+            there = f"there: {', '.join(names)}" if names else f"none was started on {host}"
+            raise UsageError(
+                f"expected a program started on {host}, found {program!r}",
+                hint=suggestion(program, names, otherwise=there),
+            )
+        return self.wiring.output(host, program)
+
+    def stop(self, host: str, program: str) -> None:
+        """End a program that was started. Raises UsageError if there is none of that name."""
+        self.output(host, program)
+        self.wiring.stop(host, program)
 
     def make_pristine(self, hosts: tuple[str, ...]) -> dict[str, list[str]]:
         """Put declared files in place and look: the fingerprints, if all is as declared. Raises NotUpError."""
@@ -346,6 +392,17 @@ class Instance:
                     hint=f"`lab down --name {self.name}`, then `lab up` it again",
                 )
         self.start_programs(names)
+
+
+def _words(argv: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(argv, str):
+        raise UsageError(f"expected a command as a list of words, found the text {argv!r}", hint="see shlex.split")
+    return tuple(argv)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *, with_conntrack: bool) -> list[str]:

@@ -125,28 +125,48 @@ class Translation:
 
     @property
     def inside(self) -> tuple[Address, int]:
-        """The source address and port as the inside host sees them."""
-        return self.original.source, self.original.source_port
+        """The end behind the gateway, as it knows itself: who began, or whom a forward leads to."""
+        return self._answerer if self.destination_is_translated else self.source
 
     @property
     def outside(self) -> tuple[Address, int]:
-        """The source address and port as the peer sees them."""
-        return self.reply.destination, self.reply.destination_port
+        """The same end as it is known on the other side: its translated source, or the port that is forwarded."""
+        return self._asked if self.destination_is_translated else self.source_translated
 
     @property
     def peer(self) -> tuple[Address, int]:
-        """Whom the connection really reaches."""
-        return self.reply.source, self.reply.source_port
+        """The other end."""
+        return self.source if self.destination_is_translated else self._answerer
+
+    @property
+    def source(self) -> tuple[Address, int]:
+        """Whence the connection was begun, as whoever began it knows."""
+        return self.original.source, self.original.source_port
+
+    @property
+    def source_translated(self) -> tuple[Address, int]:
+        """The source that the answerer sees; the same as `source` without source NAT."""
+        return self.reply.destination, self.reply.destination_port
 
     @property
     def source_is_translated(self) -> bool:
         """Whether source NAT took place."""
-        return self.inside != self.outside
+        return self.source != self.source_translated
 
     @property
     def destination_is_translated(self) -> bool:
         """Whether destination NAT (a port forward) took place."""
-        return self.peer != (self.original.destination, self.original.destination_port)
+        return self._answerer != self._asked
+
+    @property
+    def _asked(self) -> tuple[Address, int]:
+        return self.original.destination, self.original.destination_port
+
+    @property
+    def _answerer(self) -> tuple[Address, int]:
+        # ICMP has one identifier for both ends: that of the reply is the translated source's.
+        port = self.original.destination_port if self.protocol.startswith("icmp") else self.reply.source_port
+        return self.reply.source, port
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -389,6 +409,28 @@ def host_view(texts: dict[str, Any]) -> HostView:
 def _settings(text: str) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in (line.partition(" = ") for line in text.splitlines())]
 
+
+LOOKS = frozenset(
+    {
+        "addresses",
+        "conntrack",
+        "conntrack_count",
+        "files",
+        "ipc",
+        "links",
+        "neighbours",
+        "owners",
+        "packet_sockets",
+        "policy",
+        "processes",
+        "routes",
+        "routes6",
+        "rules",
+        "sockets",
+        "sysctls",
+    }
+)
+"""What can be asked of a wiring's `look`."""
 
 FINGERPRINT_LOOKS = (
     "addresses",

@@ -309,7 +309,8 @@ def _split(text: str, separators: str) -> tuple[str, str, str]:
 def read_sysctls(value: object) -> dict[str, str]:
     found = pairs_reader("=", "NAME=VALUE")(value)
     for key, setting in found.items():
-        if not re.fullmatch(r"net(\.[A-Za-z0-9_/-]+)+", key):
+        # A slash stands for a dot in a name (sysctl(8)); two of them, or one at an end, would name no setting.
+        if not re.fullmatch(r"net(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+", key):
             hint = "the others are the machine's, not the host's"
             raise wrong("a setting whose name begins with net.", key, hint, at=(key, KEY))
         if not re.fullmatch(r"[0-9A-Za-z \t._-]+", setting):

@@ -139,6 +139,24 @@ def nat_rules(host: Host, nat: Nat) -> tuple[str, ...]:
         f'\t\tiifname != "{outside}" accept',
         "\t}",
         "}",
+        *(_ipv6_rules(outside) if _has_ipv6(host) else ()),
+    )
+
+
+def _has_ipv6(host: Host) -> bool:
+    return any(isinstance(one, IPv6Interface) for interface in host.interfaces for one in interface.addresses)
+
+
+def _ipv6_rules(outside: str) -> tuple[str, ...]:
+    """IPv6 is not translated; from outside it goes on only if it belongs to what was begun inside (RFC 6092 §3)."""
+    return (
+        f"table ip6 {TABLE} {{",
+        "\tchain forward {",
+        "\t\ttype filter hook forward priority filter; policy drop;",
+        "\t\tct state established,related accept",
+        f'\t\tiifname != "{outside}" accept',
+        "\t}",
+        "}",
     )
 
 

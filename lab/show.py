@@ -26,11 +26,12 @@ MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
 
 
-def _table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
+def _table(title: str, *columns: str, numbers: Iterable[str] = (), gap: int = 2) -> Table:
     heading = Text(printable(title), style="table.title") if title else None
-    table = Table(title=heading, title_justify="left", header_style="bold", box=None)
+    table = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, gap, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        # What one compares, an address above all, is never broken: a terminal that is too narrow wraps whole lines.
+        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     return table
 
 
@@ -47,7 +48,7 @@ def _cell(value: object) -> Text:
 def _more(table: Table, host: str, count: int) -> None:
     """A row for those of a host that are not shown."""
     if count > MOST_ROWS:
-        _row(table, host, f"{count - MOST_ROWS} more; --json has all")
+        _row(table, f"{host}: {count - MOST_ROWS} more; --json has all")
 
 
 # ---------------------------------------------------------------------------------------------- labs
@@ -112,18 +113,10 @@ def plan_json(plan: Plan) -> Json:
 
 
 def plan_table(plan: Plan) -> Table:
-    """One row per host: where it is attached and what runs on it."""
-    table = _table(plan.lab.title, "HOST", "IMAGE", "ADDRESSES", "GATEWAY", "NAT", "PROGRAMS")
-    for container, host in zip(plan.hosts, plan.lab.hosts, strict=True):
-        _row(
-            table,
-            host.name,
-            container.image,
-            _attachments(host),
-            _words(host.gateways),
-            _nat(host),
-            _programs(host),
-        )
+    """One row per host: where it is attached, and what more it is."""
+    table = _table(plan.lab.title, "HOST", "INTERFACES", "MORE")
+    for host in plan.lab.hosts:
+        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_programs(host)])
     return table
 
 
@@ -149,12 +142,16 @@ def _attachments(host: Host) -> list[str]:
     ]
 
 
+def _gateways(host: Host) -> list[str]:
+    return [f"gateway {gateway}" for gateway in host.gateways]
+
+
 def _nat(host: Host) -> list[str]:
     if host.nat is None:
         return []
     ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
     forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
-    return [f"to {host.nat.outside}, ports {ports}", *forwards]
+    return [f"NAT to {host.nat.outside}, ports {ports}", *forwards]
 
 
 def _programs(host: Host) -> list[str]:
@@ -239,7 +236,7 @@ def _address(address: object) -> str | None:
 
 def sockets_table(views: Mapping[str, HostView]) -> Table:
     """Every socket of every host."""
-    table = _table("", "HOST", "PROTOCOL", "STATE", "LOCAL", "REMOTE", "PROGRAM")
+    table = _table("", "HOST", "PROTO", "STATE", "LOCAL", "REMOTE", "PROGRAM")
     for host, view in views.items():
         for socket in view.sockets[:MOST_ROWS]:
             _row(table, host, socket.kind, socket.state, socket.local, _remote(socket), _holders(socket))
@@ -264,6 +261,7 @@ def nat_json(tables: Mapping[str, tuple[Translation, ...]]) -> list[Json]:
         {
             "gateway": gateway,
             "protocol": entry.protocol,
+            "direction": _direction(entry),
             "inside_address": str(entry.inside[0]),
             "inside_port": entry.inside[1],
             "outside_address": str(entry.outside[0]),
@@ -280,25 +278,33 @@ def nat_json(tables: Mapping[str, tuple[Translation, ...]]) -> list[Json]:
     ]
 
 
+def _direction(entry: Translation) -> str:
+    """Whether the inside end began (`out`), or somebody asked for a forwarded port (`in`)."""
+    return "in" if entry.destination_is_translated else "out"
+
+
 def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
-    """Every entry of every gateway: how a connection's source looks inside and outside."""
-    table = _table(
-        "",
-        "GATEWAY",
-        "PROTOCOL",
-        "INSIDE",
-        "OUTSIDE",
-        "PEER",
-        "STATE",
-        "SECONDS LEFT",
-        numbers=["SECONDS LEFT"],
-    )
+    """Every entry of every gateway: how one end is known inside and outside, and who is at the other end.
+
+    What does not differ has no column: the gateway if there is one, the direction if nobody used a forwarded port.
+    """
+    several = len(tables) > 1
+    forwarded = any(entry.destination_is_translated for entries in tables.values() for entry in entries)
+    columns = ("PROTO", "INSIDE", "OUTSIDE", "PEER", "STATE", "LEFT")
+    table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"], gap=1)
     for gateway, entries in tables.items():
         for entry in entries[:MOST_ROWS]:
             ends = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
-            _row(table, gateway, entry.protocol, *ends, entry.state, entry.seconds_left)
+            first = [gateway] * several + [_direction(entry)] * forwarded
+            _row(table, *first, entry.protocol, *ends, entry.state, f"{entry.seconds_left}s")
         _more(table, gateway, len(entries))
     return table
+
+
+def rules_text(views: Mapping[str, HostView]) -> str:
+    """The rules of gateways, as nft(8) lists them."""
+    several = len(views) > 1
+    return "\n".join(f"# {host}\n{view.rules}" if several else view.rules for host, view in views.items())
 
 
 def _end(address: Address, port: int) -> str:

@@ -1,6 +1,6 @@
 """The pytest plugin: running labs as fixtures, and hosts that testinfra can ask.
 
-    @pytest.mark.instance("nat")
+    @pytest.mark.instance("nat")      # or a path to a lab file, relative to the test's own
     def test_something(lab, host, sockets, translations): ...
 
 An instance is started once per lab file and session, under a name of its own, and is reset before each test that
@@ -98,9 +98,13 @@ class Fixtures:
 
     @pytest.fixture
     def lab(self, request: pytest.FixtureRequest, instances: Instances) -> Instance:
-        """The lab named by the marker `instance` (default: nat), as it was when it came up."""
+        """The lab named by the marker `instance` (default: nat), as it was when it came up.
+
+        A path in it is relative to the test's file.
+        """
         marker = request.node.get_closest_marker("instance")
-        return instances.get(marker.args[0] if marker else "nat")
+        named = str(marker.args[0]) if marker else "nat"
+        return instances.get(str(request.path.parent / named) if labfiles.is_path(named) else named)
 
     @pytest.fixture
     def host(self, lab: Instance) -> Callable[[str], TestinfraHost]:
@@ -118,8 +122,8 @@ class Fixtures:
 
     @pytest.fixture
     def translations(self, lab: Instance) -> Callable[[str], tuple[Translation, ...]]:
-        """Every translation of a gateway."""
-        return lambda name: lab.look(["conntrack"], [lab.host(name).name])[name].translations
+        """Every translation of a gateway. Raises UsageError for a host that is none: it has none, whatever happens."""
+        return lambda name: lab.look(["conntrack"], [lab.gateway(name).name])[name].translations
 
 
 def pytest_configure(config: pytest.Config) -> None:

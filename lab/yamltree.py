@@ -211,6 +211,8 @@ def _syntax(text: str, error: yaml.MarkedYAMLError) -> _FaultError:
     for part, expected, observed, hint in _SYNTAX:
         if part in f"{context}: {problem}":
             end = _rest(lines, line, column)
+            if part.startswith("flow ") and re.search(r"[\s,\[{:]\$\{", "".join(lines[line - 1 : line])):
+                hint = "put ${…} into quotes: here a brace begins a mapping"
             return _fault(line, column, expected.format(begun=begun), observed.format(end=end), hint)
     return _fault(
         line, column, "valid YAML", f"what its reader calls {problem!r}", "look at this line and the one before"

@@ -90,6 +90,9 @@ class Wiring(Protocol):
     def output(self, host: str, program: str) -> Output:
         """What such a program printed last."""
 
+    def stop(self, host: str, program: str) -> None:
+        """Kill such a program, and its process group."""
+
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
         """End every program of hosts, and empty whatever programs and traffic fill."""
 

@@ -268,6 +268,10 @@ class Fabric:
         found = self._ask("output", host=host, program=program)
         return Output(text=base64.b64decode(found["output"]), dropped=found["dropped"], end=found["end"])
 
+    def stop(self, host: str, program: str) -> None:
+        """See Wiring."""
+        self._ask("stop", host=host, program=program)
+
     def seal(self, value: object) -> None:
         """See Wiring."""
         self._ask("seal", value=value)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -65,6 +66,7 @@ def test_nat_shows_a_translation(call: Call) -> None:
     assert entry == {
         "gateway": "router",
         "protocol": "tcp",
+        "direction": "out",
         "inside_address": "192.168.1.100",
         "inside_port": 5555,
         "outside_address": "203.0.113.1",
@@ -137,6 +139,70 @@ def test_a_background_program_is_seen_in_logs_and_status(call: Call) -> None:
     until(lambda: call("logs", "alice").stderr, wanted=lambda text: b"killed by SIGTERM" in text, what="its end")
 
 
+def test_a_background_program_that_ends_at_once_is_told(call: Call) -> None:
+    """A server that may not have its port is not said to run: its output and its end are shown, and it is a failure."""
+    done = call("run", "--background", "alice", "compose/programs/echo_server.py", "0.0.0.0", "80")
+    assert done.returncode == 1
+    assert b"PermissionError" in done.stdout
+    assert b"echo_server: exit status 1" in done.stderr
+
+
+def test_programs_of_one_file_are_told_apart_and_stopped(call: Call) -> None:
+    """Two servers of one file have two names; `lab stop` ends one of them."""
+    server = "compose/programs/echo_server.py"
+    for port in ("8000", "8001"):
+        assert call("run", "--background", "alice", server, "0.0.0.0", port).returncode == 0
+    assert call("stop", "alice", "echo_server").returncode == 0
+    until(
+        lambda: {row["local_port"] for row in data(call("sockets", "alice", "--json"))},
+        wanted=lambda ports: ports == {8001},
+        what="the other one only",
+    )
+    (status,) = data(call("status", "--json"))
+    alice = next(host for host in status["hosts"] if host["host"] == "alice")
+    assert [(one["program"], one["ended"]) for one in alice["programs"]] == [
+        ("echo_server", "stopped"),
+        ("echo_server-2", ""),
+    ]
+
+
+def test_the_rules_of_a_gateway_are_shown(call: Call) -> None:
+    """`lab nat --rules` prints what nft lists, which `lab plan --commands` announced."""
+    shown = call("nat", "--rules").stdout.decode()
+    assert "snat to 203.0.113.1:40000-40999" in shown
+    planned = command_line("plan", "nat", "--commands").stdout.decode()
+    assert all(line.strip() in planned for line in shown.splitlines())
+
+
+def test_the_instance_can_be_named_by_the_environment(lab: Instance) -> None:
+    """SOCKETLAB_NAME stands for --name."""
+    environment = os.environ | {"SOCKETLAB_NAME": lab.name}
+    assert command_line("exec", "alice", "hostname", environment=environment).stdout == b"alice\n"
+
+
+def test_an_encoding_without_a_sign_is_no_traceback(tmp_path: Path) -> None:
+    """A title that the terminal cannot show is shown as far as it can."""
+    file = tmp_path / "lab.yaml"
+    file.write_text(Path("compose/nat.yaml").read_text().replace("Two private", "Zwei → private"))
+    (tmp_path / "programs").symlink_to(Path("compose/programs").resolve())
+    shown = command_line("plan", str(file), environment=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert shown.returncode == 2  # a link that leads out of the folder
+    (tmp_path / "programs").unlink()
+    shutil.copytree("compose/programs", tmp_path / "programs")
+    shown = command_line("plan", str(file), environment=os.environ | {"PYTHONIOENCODING": "latin-1"})
+    assert shown.returncode == 0, shown.stderr
+    assert b"Zwei ? private" in shown.stdout
+
+
+def test_a_context_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """DOCKER_CONTEXT with a wrong name does not silently lead to another engine."""
+    environment = {key: value for key, value in os.environ.items() if key != "DOCKER_HOST"}
+    environment |= {"DOCKER_CONTEXT": "nonesuch", "DOCKER_CONFIG": str(tmp_path)}
+    failed = command_line("status", environment=environment)
+    assert failed.returncode == 3
+    assert b"expected a docker context named nonesuch, found none" in failed.stderr
+
+
 def test_json_keys_are_those_documented(call: Call) -> None:
     """Every key that `--json` prints stands in docs/json.md."""
     call("run", "alice", CLIENT, "203.0.113.80", "65432")
@@ -200,7 +266,8 @@ def test_the_only_instance_is_found_and_of_several_one_must_be_named(engine: Eng
     second = f"{lab.name}-b"
     up = command_line("up", "nat", "--name", second)
     assert up.returncode == 0
-    assert up.stdout.decode().endswith("try:\n" + "".join(f"  {line}\n" for line in lab.lab.suggestions))
+    named = (line.replace("lab exec", f"lab exec --name {second}") for line in lab.lab.suggestions[:1])
+    assert f"try:\n  {next(named)}\n" in up.stdout.decode()
     try:
         ambiguous = command_line("exec", "alice", "true")
         assert ambiguous.returncode == 4

@@ -9,9 +9,9 @@ import pytest
 from lab.live import Instance
 from lab.model import Endpoint, Protocol
 from lab.observe import Socket, listeners
-from tests.live.support import LABS, until
+from tests.live.support import until
 
-pytestmark = pytest.mark.instance(str(LABS / "dual-stack.yaml"))
+pytestmark = pytest.mark.instance("labs/dual-stack.yaml")
 ADDRESSES = ("10.0.2.80", "10.0.2.81", "fd00:2::80", "fd00:2::81")
 
 

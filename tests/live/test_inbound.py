@@ -9,9 +9,8 @@ import pytest
 
 from lab.live import Instance
 from lab.observe import Translation
-from tests.live.support import LABS
 
-FORWARD = pytest.mark.instance(str(LABS / "forward.yaml"))
+FORWARD = pytest.mark.instance("labs/forward.yaml")
 Ask = Callable[..., str]
 Start = Callable[..., None]
 Listens = Callable[[str, int], None]
@@ -49,7 +48,9 @@ def test_a_forwarded_tcp_port_is_reached_from_outside(
     assert answer == "alice 203.0.113.99 6000"
     (entry,) = translations("router")
     assert (str(entry.original.destination), entry.original.destination_port) == ("203.0.113.1", 8080)
-    assert (str(entry.peer[0]), entry.peer[1]) == ("192.168.1.100", 8000)
+    assert (str(entry.inside[0]), entry.inside[1]) == ("192.168.1.100", 8000)
+    assert (str(entry.outside[0]), entry.outside[1]) == ("203.0.113.1", 8080)
+    assert (str(entry.peer[0]), entry.peer[1]) == ("203.0.113.99", 6000)
     assert entry.destination_is_translated
     assert not entry.source_is_translated
     assert ask("stranger", "tcp", "203.0.113.1", 8000) == "ECONNREFUSED"
@@ -71,6 +72,22 @@ def test_a_hairpinned_connection_comes_back_through_the_gateway(start: Start, li
     listens("alice", 8000)
     answer = ask("bob", "tcp", "203.0.113.1", 8080).split(" | ")[1]
     assert answer.split()[:2] == ["alice", "192.168.1.1"]
+
+
+@pytest.mark.instance("labs/nat-and-ipv6.yaml")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_ipv6_goes_out_and_does_not_come_in(protocol: str, start: Start, listens: Listens, ask: Ask) -> None:
+    """Alice is answered over IPv6 at her own address; the server, which has a route to her, does not reach her.
+
+    Positive control: her listener answers the router, which is inside too.
+    """
+    start("server", "serve_once_each.py", protocol, "fd00:2::80", 8000, "server")
+    start("alice", "serve_once_each.py", protocol, "fd00:1::100", 8000, "alice")
+    listens("server", 8000)
+    listens("alice", 8000)
+    assert ask("alice", protocol, "fd00:2::80", 8000, 6000).split(" | ")[1] == "server fd00:1::100 6000"
+    assert ask("router", protocol, "fd00:1::100", 8000).split(" | ")[1].startswith("alice fd00:1::1")
+    assert ask("server", protocol, "fd00:1::100", 8000) == "timeout"
 
 
 @FORWARD

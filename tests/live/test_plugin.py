@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.live import Instance
+from lab.observe import Translation, listeners
+from tests.live.support import until
 
 Host = Callable[[str], Any]
 
@@ -48,6 +50,51 @@ def test_a_command_that_prints_without_end_is_ended(lab: Instance) -> None:
         lab.wiring.command("alice", ("cat", "/home/student/large"), seconds=10)
     exact = lab.wiring.command("alice", ("cat", "/home/student/large"), seconds=10, limit=3_000_000)
     assert len(exact.stdout) == 3_000_000
+
+
+def test_what_would_find_nothing_for_ever_is_refused(
+    lab: Instance, translations: Callable[[str], tuple[Translation, ...]]
+) -> None:
+    """A look that there is not, and translations of a host that translates nothing, are errors, not empty answers."""
+    with pytest.raises(UsageError, match="did you mean sockets"):
+        lab.look(["socketss"])
+    with pytest.raises(UsageError, match="gateways: router"):
+        translations("alice")
+    with pytest.raises(UsageError, match="list of words"):
+        lab.run("alice", "ls -l")
+
+
+def test_a_program_that_takes_too_long_or_prints_too_much_is_its_own_fault(lab: Instance) -> None:
+    """No exception: the reason is in what comes back, with the output so far; and nothing of it is left running."""
+    slow = lab.run("alice", ["sh", "-c", "echo begun; sleep 60"], seconds=0.3)
+    assert (slow.ended.status, slow.ended.reason, slow.stdout) == (124, "timeout", b"begun\n")
+    loud = lab.run("alice", ["seq", "1000000"], limit=1000)
+    assert (loud.ended.reason, len(loud.stdout)) == ("output", 1000)
+    until(
+        lambda: lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"],
+        wanted=lambda processes: processes == [],
+        what="no process in alice",
+    )
+
+
+def test_started_programs_have_names_of_their_own(lab: Instance, listens: Callable[[str, int], None]) -> None:
+    """A second program of one name gets another; each has its own output, and one is stopped without the other."""
+    serve = ["python3", "-u", "-c", "import http.server as h, sys; h.test(port=int(sys.argv[1]))"]
+    names = [lab.start("alice", [*serve, port], name="web") for port in ("8000", "8001")]
+    assert names == ["web", "web-2"]
+    listens("alice", 8000)
+    listens("alice", 8001)
+    lab.stop("alice", "web")
+    assert lab.output("alice", "web").end == "stopped"
+    assert lab.output("alice", "web-2").end == ""
+    until(
+        lambda: {str(one) for one in listeners(lab.look(["sockets"], ["alice"])["alice"].sockets)},
+        wanted=lambda seen: seen == {"tcp/0.0.0.0:8001"},
+        what="the second one only",
+    )
+    assert lab.start("alice", [*serve, "8000"], name="web") == "web"
+    with pytest.raises(UsageError, match="did you mean web-2"):
+        lab.stop("alice", "web-3")
 
 
 def test_input_reaches_a_command(lab: Instance) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from lab.observe import Translation
-from tests.live.support import LABS
 
 Ask = Callable[..., str]
 Start = Callable[..., None]
@@ -21,7 +20,7 @@ def seen_port(answer: str) -> int:
     return int(answer.split()[-1])
 
 
-@pytest.mark.instance(str(LABS / "preserve.yaml"))
+@pytest.mark.instance("labs/preserve.yaml")
 def test_preserve_keeps_a_free_port_and_changes_a_taken_one(
     start: Start, listens: Listens, ask: Ask, translations: Callable[[str], tuple[Translation, ...]]
 ) -> None:
@@ -34,7 +33,7 @@ def test_preserve_keeps_a_free_port_and_changes_a_taken_one(
     assert {entry.outside[1] for entry in translations("router")} == {SOURCE_PORT, other}
 
 
-@pytest.mark.instance(str(LABS / "random.yaml"))
+@pytest.mark.instance("labs/random.yaml")
 def test_random_does_not_keep_the_port(start: Start, listens: Listens, ask: Ask) -> None:
     """Of several connections from known ports hardly one keeps its port by chance, and the ports follow no order."""
     start("stranger", "serve_once_each.py", "tcp", "203.0.113.99", 7000, "hello")

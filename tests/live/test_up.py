@@ -55,6 +55,15 @@ def test_a_program_that_does_not_listen_is_explained(engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("clean")
+def test_a_listener_that_nobody_can_reach_is_not_ready(engine: Engine) -> None:
+    """`ready: tcp/8000` is not what listens on 127.0.0.1, and the message shows where it does."""
+    failed = command_line("up", str(LABS / "loopback-only.yaml"), "--name", NAME)
+    assert failed.returncode == NotUpError.exit_code
+    assert b"expected listening on tcp/8000, observed" in failed.stderr
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
 def test_a_bad_file_creates_nothing(engine: Engine, tmp_path: Path) -> None:
     """A lab file with mistakes names all of them and is refused before anything is made; exit code 2."""
     bad = tmp_path / "bad.yaml"

@@ -74,10 +74,10 @@ def test_a_problem_says_where_what_and_what_to_try(key: str, hint: str, text: st
 
 
 def test_an_error_keeps_message_and_hint_apart() -> None:
-    """The command line prints them on lines of their own."""
+    """The command line prints them on lines of their own, and so does whoever shows the error as text."""
     error = UsageError("expected this, found that", hint="do so")
     assert (error.message, error.hint, str(error)) == (
         "expected this, found that",
         "do so",
-        "expected this, found that",
+        "expected this, found that\nhint: do so",
     )

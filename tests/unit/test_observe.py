@@ -264,7 +264,7 @@ def entry(protocol: str, source: tuple[str, int], destination: tuple[str, int]) 
         one
         for one in translations(recorded("conntrack.txt"))
         if one.protocol == protocol
-        and one.inside == at(*source)
+        and one.source == at(*source)
         and (one.original.destination, one.original.destination_port) == at(*destination)
     ]
     return found
@@ -299,16 +299,18 @@ def test_equal_inside_ports_get_different_outside_ports() -> None:
 
 
 def test_a_forward_translates_the_destination_only() -> None:
-    """From outside through a port forward: the peer is the inside host, the source stays as it was."""
+    """From outside through a port forward: inside is whom it leads to, outside the port that was asked."""
     found = entry("tcp", ("203.0.113.80", 59812), ("203.0.113.1", 8080))
-    assert found.peer == at("192.168.1.100", 1025)
+    assert (found.inside, found.outside) == (at("192.168.1.100", 1025), at("203.0.113.1", 8080))
+    assert found.peer == found.source_translated == at("203.0.113.80", 59812)
     assert (found.source_is_translated, found.destination_is_translated) == (False, True)
 
 
 def test_a_hairpin_translates_both() -> None:
     """From inside to the gateway's outside address and back: both source and destination are translated."""
     found = entry("tcp", ("192.168.1.101", 42912), ("203.0.113.1", 8080))
-    assert (found.outside, found.peer) == (at("192.168.1.1", 42912), at("192.168.1.100", 1025))
+    assert (found.inside, found.outside) == (at("192.168.1.100", 1025), at("203.0.113.1", 8080))
+    assert (found.peer, found.source_translated) == (at("192.168.1.101", 42912), at("192.168.1.1", 42912))
     assert (found.source_is_translated, found.destination_is_translated) == (True, True)
 
 
@@ -317,6 +319,7 @@ def test_an_icmp_identifier_stands_for_the_port() -> None:
     kept = entry("icmp", ("192.168.1.101", 77), ("203.0.113.80", 77))
     changed = entry("icmp", ("192.168.1.100", 77), ("203.0.113.80", 77))
     assert (kept.outside, changed.outside) == (at("203.0.113.1", 77), at("203.0.113.1", 36440))
+    assert (changed.peer, changed.destination_is_translated) == (at("203.0.113.80", 77), False)
     assert kept.state == ""
 
 

@@ -104,6 +104,11 @@ class Agent:
         data = base64.b64encode(bytes(running.output)).decode()
         return {"output": data, "dropped": running.dropped, "end": running.end}
 
+    def do_stop(self, request: Request) -> Any:
+        """End a program: {host, program}."""
+        self.place(request["host"])
+        self.programs[request["host"], request["program"]].stop()
+
     def do_clean(self, request: Request) -> Any:
         """End all programs of hosts, empty what they could write and what traffic has filled."""
         places = self.some(request.get("hosts"))

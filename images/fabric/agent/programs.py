@@ -34,9 +34,12 @@ class Running:
 
     name: str
     pid: int
+    init: socket.socket | None = None
+    """the connection over which PID 1 reports the end; without it, the program is killed"""
     output: bytearray = field(default_factory=bytearray)
     dropped: int = 0
     end: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def keep(self, data: bytes) -> None:
         """Add output, forgetting the oldest beyond KEPT_BYTES."""
@@ -45,6 +48,15 @@ class Running:
         if excess > 0:
             self.dropped += excess
             del self.output[:excess]
+
+    def stop(self) -> None:
+        """Have PID 1 kill it, and return when that is done. Raises AgentError if it is not done in time."""
+        if self.ended.is_set() or self.init is None:
+            return
+        self.end = "stopped"
+        self.init.shutdown(socket.SHUT_WR)
+        if not self.ended.wait(INIT_SECONDS):
+            raise AgentError(f"{self.name}: cannot be ended")
 
 
 def _connect(place: Place) -> socket.socket:
@@ -108,7 +120,7 @@ def start(place: Place, name: str, argv: list[str], environment: dict[str, str],
     finally:
         os.close(null)
         os.close(writing)
-    running = Running(name=name, pid=pid)
+    running = Running(name=name, pid=pid, init=init)
     threading.Thread(target=_follow, args=(running, init, reading), daemon=True).start()
     return running
 
@@ -121,7 +133,8 @@ def _follow(running: Running, init: socket.socket, reading: int) -> None:
             for key, _ in ends.select():
                 if key.fileobj is init:
                     ends.unregister(init)
-                    running.end = _end(_receive(init))
+                    running.end = running.end or _end(_receive(init))
+                    running.ended.set()
                     continue
                 data = os.read(reading, CHUNK)
                 running.keep(data)

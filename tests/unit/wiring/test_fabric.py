@@ -232,7 +232,7 @@ def test_answers_may_come_in_any_pieces(size: int) -> None:
 def test_an_error_is_in_the_agents_words() -> None:
     """And the conversation goes on after it."""
     fabric = Fabric(FakeStream(line(error="alice: not wired"), line(ok=7)))
-    with pytest.raises(AgentError, match=r"^alice: not wired$"):
+    with pytest.raises(AgentError, match=r"^alice: not wired\n"):
         fabric.look(["rules"])
     assert fabric.sealed() == 7
 

@@ -1,0 +1,42 @@
+"""What the pages show can be used as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab import composefile
+from lab.errors import LabFileError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(kind: str) -> list[str]:
+    """Every fenced block of that kind in all pages."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_a_lab_file_on_a_page_is_a_lab(text: str) -> None:
+    """It can be copied and started."""
+    try:
+        composefile.parse(text.encode(), source="page", default_name="page", read=lambda _: b"", variables={})
+    except LabFileError as error:
+        pytest.fail(str(error))
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_a_program_on_a_page_compiles(text: str) -> None:
+    """It has no mistake of spelling."""
+    compile(text, "page", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_leads_to_a_page(page: Path) -> None:
+    """Every link to a file of ours leads to one."""
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
