@@ -151,7 +151,7 @@ def test_every_command_says_that_no_engine_answers(paths: Paths) -> None:
         )
         assert done.returncode == EngineError.exit_code == 3
         assert str(paths.socket) in done.stderr
-        assert "lab setup" in done.stderr
+        assert "DOCKER_HOST names it" in done.stderr
         assert "Traceback" not in done.stderr
 
 
