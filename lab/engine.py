@@ -80,8 +80,7 @@ class ExecStream:
         self._raw = raw
         # docker-py hands out a read-only file object over a unix socket, and the socket itself over TLS.
         self._socket = getattr(raw, "_sock", raw)
-        # docker-py's time-out is for answers of the engine; a program may say nothing for as long as it likes.
-        self._socket.settimeout(None)
+        self._seconds = self._socket.gettimeout()
         self._frames = bytearray()
 
     def send(self, data: bytes) -> None:
@@ -91,8 +90,9 @@ class ExecStream:
         except OSError as error:
             raise EngineError(f"the connection into the instance broke: {error}") from error
 
-    def receive(self) -> bytes:
-        """Some bytes of standard output; b"" at the end."""
+    def receive(self, *, patient: bool = False) -> bytes:
+        """Some bytes of standard output; b"" at the end. `patient`: wait beyond the time-out of the connection."""
+        self._socket.settimeout(None if patient else self._seconds)
         while True:
             # Engine API, "Attach to a container": a header of 8 bytes, the first is the stream, the last four
             # the length.

@@ -94,8 +94,8 @@ class Stream(Protocol):
     def send(self, data: bytes) -> None:
         """Send all of it. Raises EngineError if the stream broke."""
 
-    def receive(self) -> bytes:
-        """Some bytes; b"" at the end."""
+    def receive(self, *, patient: bool = False) -> bytes:
+        """Some bytes; b"" at the end. `patient`: for as long as it takes."""
 
     def close(self) -> None:
         """Hang up."""
@@ -126,9 +126,9 @@ class Fabric:
         with self._sending:
             self._stream.send(json.dumps(value).encode() + b"\n")
 
-    def _hear(self) -> dict[str, Any]:
+    def _hear(self, *, patient: bool = False) -> dict[str, Any]:
         while b"\n" not in self._buffer:
-            data = self._stream.receive()
+            data = self._stream.receive(patient=patient)
             if not data:
                 raise InstanceError(
                     "expected an answer of the instance's helper container, but the connection ended",
@@ -237,7 +237,7 @@ class Fabric:
                 threading.Thread(target=self._feed, args=(stdin, over), daemon=True).start()
             try:
                 while True:
-                    answer = self._hear()
+                    answer = self._hear(patient=True)  # a program may say nothing for as long as it likes
                     for name in sinks.keys() & answer.keys():
                         sinks[name](base64.b64decode(answer[name]))
                     if answer.keys() & {"ok", "error"}:

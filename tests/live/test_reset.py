@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab import live
+from lab.engine import Engine
 from lab.errors import NotPristineError
 from lab.live import Instance
 from lab.observe import Socket, Translation, listeners
@@ -111,6 +113,29 @@ def test_a_folder_keeps_no_mark(lab: Instance) -> None:
     assert b"False" in lab.run("stranger", ["python3", "-c", LOOK]).stdout
     lab.reset()
     assert lab.run("stranger", ["python3", "-c", LOOK]).stdout == pristine
+
+
+CALLERS = """
+import os, socket, time
+os.fork()
+calls = [socket.socket(socket.AF_UNIX) for _ in range(600)]
+deadline = time.monotonic() + 3
+while time.monotonic() < deadline:
+    for call in calls:
+        call.setblocking(False)
+        call.connect_ex("/run/agent.sock")  # fails while as many wait as may
+    time.sleep(0.01)
+"""
+
+
+def test_the_helper_survives_more_callers_than_it_can_serve(lab: Instance) -> None:
+    """Those beyond its limit of open files wait; once the others are gone, all is as before."""
+    callers = lab.engine.stream(lab.helper, ("python3", "-c", CALLERS))
+    while callers.receive():
+        pass
+    callers.close()
+    with Engine.connect(seconds=5) as engine, live.attach(engine, live.find(engine, lab.name)) as instance:
+        assert instance.run("alice", ["true"]).ended.status == 0
 
 
 def test_declared_programs_run_again_and_answer(lab: Instance) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import threading
+import time
 from typing import Any
 
 import commands
@@ -236,7 +237,11 @@ def main() -> None:
     os.chmod(SOCKET, 0o600)
     listener.listen(64)
     while True:
-        stream, _ = listener.accept()
+        try:
+            stream, _ = listener.accept()
+        except OSError:  # no more open files are allowed: whoever called waits until others have gone
+            time.sleep(0.05)
+            continue
         threading.Thread(target=Connection(agent, stream).serve, daemon=True).start()
 
 

@@ -85,8 +85,9 @@ class FakeStream:
         """See Stream."""
         self.sent.put(data)
 
-    def receive(self) -> bytes:
+    def receive(self, *, patient: bool = False) -> bytes:
         """See Stream."""
+        del patient
         return self.pieces.pop(0) if self.pieces else b""
 
     def close(self) -> None:
