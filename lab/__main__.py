@@ -470,18 +470,15 @@ def _foreground(instance: Instance, host: str, argv: tuple[str, ...], *, cwd: st
 
 @app.command("shell")
 def shell(host: HostName, name: InstanceName = None) -> None:
-    """Open a shell in a host, as its user student."""
-    from lab import instances
-    from lab.plan import HOME, environment
+    """Open a shell in a host, as its user student. It ends with the terminal that it was opened in."""
+    from lab import terminal
+    from lab.plan import HOME
 
     with _instance(name) as instance:
-        found = instance.host(host)
-        members = instances.find(instance.engine, instance.name).hosts
-        container = next(member.id for member in members if member.host == host)
-        terminal = instance.engine.terminal(
-            container, ("/bin/bash",), user="1000:1000", environment=environment(found), cwd=HOME
-        )
-        raise Exit(terminal.converse())
+        if not sys.stdin.isatty():  # commands from a file
+            raise Exit(_foreground(instance, host, ("/bin/bash",), cwd=HOME))
+        ended = terminal.converse(instance.wiring, instance.host(host), argv=("/bin/bash",), cwd=HOME)
+        raise Exit(ended.status)
 
 
 def _tell(error: LabError) -> None:

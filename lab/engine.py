@@ -10,14 +10,9 @@ import contextlib
 import io
 import os
 import queue
-import select
-import signal
 import struct
-import sys
 import tarfile
-import termios
 import threading
-import tty
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,67 +118,6 @@ class ExecStream:
 
 FRAME_HEADER = 8
 STDOUT = 1
-
-
-class Terminal:
-    """An interactive process in a container, joined to this process' terminal."""
-
-    def __init__(self, api: docker.APIClient, exec_id: str, raw: Any) -> None:
-        self._api = api
-        self._id = exec_id
-        self._raw = raw
-        self._socket = getattr(raw, "_sock", raw)
-
-    def converse(self) -> int:
-        """Pass everything both ways until the process ends; its exit status."""
-        with _raw_terminal():
-            previous = signal.signal(signal.SIGWINCH, lambda *_: self._resize())
-            self._resize()
-            try:
-                self._pass_on()
-            finally:
-                signal.signal(signal.SIGWINCH, previous)
-                self._socket.close()
-        with _translated("asking how the shell ended"):
-            return int(self._api.exec_inspect(self._id)["ExitCode"] or 0)
-
-    def _pass_on(self) -> None:
-        ends = [self._socket, 0]
-        while True:
-            ready, _, _ = select.select(ends, [], [])
-            if self._socket in ready:
-                data = self._socket.recv(1 << 16)
-                if not data:
-                    return
-                os.write(1, data)
-            if 0 in ready:
-                data = os.read(0, 4096)
-                if data:
-                    self._socket.sendall(data)
-                else:
-                    self._socket.sendall(b"\x04")  # end of input, as a terminal types it
-                    ends.remove(0)
-
-    def _resize(self) -> None:
-        if not sys.stdout.isatty():
-            return
-        size = os.get_terminal_size()
-        with contextlib.suppress(docker.errors.APIError):
-            self._api.exec_resize(self._id, height=size.lines, width=size.columns)
-
-
-@contextlib.contextmanager
-def _raw_terminal() -> Iterator[None]:
-    """This process' terminal without echo and line editing: the other end does both."""
-    if not sys.stdin.isatty():
-        yield
-        return
-    before = termios.tcgetattr(0)
-    try:
-        tty.setraw(0)
-        yield
-    finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
 @contextlib.contextmanager
@@ -433,20 +367,3 @@ class Engine:
             made = self._api.exec_create(container, list(argv), stdin=True, stdout=True, stderr=True)
             raw = self._api.exec_start(made["Id"], socket=True)
         return ExecStream(raw)
-
-    def terminal(
-        self, container: str, argv: tuple[str, ...], *, user: str, environment: Mapping[str, str], cwd: str
-    ) -> Terminal:
-        """An interactive process in a container, with a terminal of its own."""
-        with _translated(f"running {argv[0]} in container {container[:12]}"):
-            made = self._api.exec_create(
-                container,
-                list(argv),
-                stdin=True,
-                tty=True,
-                user=user,
-                environment=dict(environment),
-                workdir=cwd,
-            )
-            raw = self._api.exec_start(made["Id"], tty=True, socket=True)
-        return Terminal(self._api, made["Id"], raw)

@@ -108,7 +108,7 @@ def _facts(paths: Paths, environment: Mapping[str, str]) -> Facts:
         forbidden=environment.get(FORBID, "").lower() in ("no", "0", "false"),
         root=os.geteuid() == 0,
         debian=shutil.which("apt-get") is not None,
-        installed=installed(),
+        installed=dockerd() is not None,
     )
 
 
@@ -123,12 +123,8 @@ def answers(paths: Paths) -> bool:
         return False
 
 
-def installed() -> bool:
-    """Whether there is a dockerd to start."""
-    return _dockerd() is not None
-
-
-def _dockerd() -> str | None:
+def dockerd() -> str | None:
+    """The engine's program, if it is installed; it is often not in a user's search path."""
     return shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin")
 
 
@@ -166,7 +162,7 @@ def _start(paths: Paths, say: Say) -> None:
     paths.log.parent.mkdir(parents=True, exist_ok=True)
     with paths.log.open("a") as log:
         process = subprocess.Popen(
-            [_dockerd() or "dockerd", *paths.arguments],
+            [dockerd() or "dockerd", *paths.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -34,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -129,6 +130,7 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
     umask(022);
     for (i = 0; i < 3; i++)
         if (dup2(fds[i], i) < 0) _exit(126);
+    if (isatty(0)) ioctl(0, TIOCSCTTY, 0); /* its own terminal, for job control and Ctrl-C; see tty(4) */
     offer_to_be_ended();
     if (become_student()) {
         perror("socketlab-init: giving up privilege");

@@ -23,6 +23,15 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Terminal:
+    """What a program knows of its terminal: lines, columns, and its kind (environ(7), TERM)."""
+
+    lines: int
+    columns: int
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """The last output of a program that was started to stay. `dropped` bytes before it are forgotten."""
 
@@ -81,8 +90,12 @@ class Wiring(Protocol):
         stderr: Callable[[bytes], None],
         seconds: float | None = None,
         limit: int | None = None,
+        terminal: Terminal | None = None,
     ) -> Ended:
         """Run a program to its end."""
+
+    def resize(self, terminal: Terminal) -> None:
+        """Tell the program that runs now that its terminal has another size."""
 
     def started(self) -> tuple[Started, ...]:
         """The programs that were started to stay."""

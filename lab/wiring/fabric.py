@@ -17,7 +17,7 @@ from lab.errors import EngineError, InstanceError, LabError
 from lab.model import Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
-from lab.wiring import CommandResult, Ended, Output, Started
+from lab.wiring import CommandResult, Ended, Output, Started, Terminal
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
@@ -214,6 +214,7 @@ class Fabric:
         stderr: Callable[[bytes], None],
         seconds: float | None = None,
         limit: int | None = None,
+        terminal: Terminal | None = None,
     ) -> Ended:
         """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
         sinks = {"stdout": stdout, "stderr": stderr}
@@ -224,10 +225,11 @@ class Fabric:
                     "op": "run",
                     "host": host.name,
                     "argv": argv,
-                    "environment": environment(host),
+                    "environment": environment(host) | ({"TERM": terminal.kind} if terminal else {}),
                     "cwd": cwd,
                     "seconds": seconds,
                     "limit": limit,
+                    "terminal": [terminal.lines, terminal.columns] if terminal else None,
                 }
             )
             if stdin is None:
@@ -245,6 +247,10 @@ class Fabric:
                         return Ended(status=done["status"], reason=done["reason"])
             finally:
                 over.set()
+
+    def resize(self, terminal: Terminal) -> None:
+        """See Wiring."""
+        self._say({"size": [terminal.lines, terminal.columns]})
 
     def _feed(self, stdin: Callable[[], bytes | None], over: threading.Event) -> None:
         """Pass input on until its end, or until the program is over: what comes later is nobody's."""

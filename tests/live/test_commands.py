@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pty
 import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -290,22 +294,72 @@ def test_a_reader_that_goes_away_is_no_error(lab: Instance) -> None:
     )
 
 
-def test_shell_is_a_terminal_in_the_host(lab: Instance) -> None:
-    """`lab shell alice` is a shell of student's with a terminal, and ends with the shell's exit status."""
+@pytest.fixture
+def shell(lab: Instance) -> Iterator[tuple[int, int]]:
+    """`lab shell alice` in a terminal of 30 lines and 90 columns, at its prompt: its process, and the terminal."""
     child, terminal = pty.fork()
     if child == 0:
         os.execv(sys.executable, [sys.executable, "-m", "lab", "shell", "--name", lab.name, "alice"])
-    try:
-        read_until(terminal, b"$")
-        os.write(terminal, b"tty && id -un && hostname && echo sum $((40 + 2))\n")
-        seen = read_until(terminal, b"sum 42")
-        assert b"/dev/pts/" in seen
-        assert b"student" in seen
-        assert b"alice" in seen
-        os.write(terminal, b"exit 5\n")
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
-    finally:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 30, 90, 0, 0))
+    read_until(terminal, b"$")
+    yield child, terminal
+    with contextlib.suppress(OSError):
         os.close(terminal)
+
+
+def test_shell_is_a_terminal_in_the_host(shell: tuple[int, int]) -> None:
+    """`lab shell alice` is a shell of student's with a terminal, and ends with the shell's exit status."""
+    child, terminal = shell
+    os.write(terminal, b"tty && id -un && hostname && stty size && echo sum $((40 + 2))\n")
+    seen = read_until(terminal, b"sum 42")
+    assert b"/dev/pts/" in seen
+    assert b"student" in seen
+    assert b"alice" in seen
+    assert b"30 90" in seen
+    assert b"no job control" not in seen
+    os.write(terminal, b"exit 5\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+
+
+def test_shell_follows_the_size_of_its_terminal(shell: tuple[int, int]) -> None:
+    """When the window changes, so does the host's terminal."""
+    _, terminal = shell
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+    os.write(terminal, b"until stty size | grep 120; do sleep 0.05; done; stty size; echo sum $((40 + 2))\n")
+    assert b"40 120" in read_until(terminal, b"sum 42")
+
+
+def test_ctrl_c_in_a_shell_ends_the_program_and_not_the_shell(shell: tuple[int, int]) -> None:
+    """The key goes to what runs in the foreground of the host's terminal."""
+    _, terminal = shell
+    os.write(terminal, b"echo begun $((20 + 1)); sleep 60\n")
+    read_until(terminal, b"begun 21")
+    time.sleep(0.1)  # the shell starts sleep; too early, the key would only clear the line
+    os.write(terminal, b"\x03")
+    os.write(terminal, b"echo status $?\n")
+    assert b"status 130" in read_until(terminal, b"status 130")
+
+
+def test_a_shell_whose_window_is_closed_leaves_nothing(shell: tuple[int, int], lab: Instance) -> None:
+    """When the terminal goes away, the shell and what ran in it are ended."""
+    child, terminal = shell
+    os.write(terminal, b"echo begun $((20 + 1)); sleep 600\n")
+    read_until(terminal, b"begun 21")
+    os.close(terminal)
+    os.waitpid(child, 0)
+    until(
+        lambda: lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"],
+        wanted=lambda processes: processes == [],
+        what="no process in alice",
+    )
+
+
+def test_a_script_is_fed_to_a_shell(call: Call) -> None:
+    """Without a terminal here, the shell reads commands and ends with them."""
+    done = call("shell", "alice", stdin=b"echo sum $((40 + 2)); exit 3\n")
+    assert done.stdout == b"sum 42\n"
+    assert done.returncode == 3
+    assert call("shell", "alice", stdin=b"true\n").returncode == 0
 
 
 def read_until(terminal: int, wanted: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab import live
+from lab import instances, live
 from lab.engine import Engine
 from lab.errors import NotPristineError
 from lab.live import Instance
@@ -134,7 +134,7 @@ def test_the_helper_survives_more_callers_than_it_can_serve(lab: Instance) -> No
     while callers.receive():
         pass
     callers.close()
-    with Engine.connect(seconds=5) as engine, live.attach(engine, live.find(engine, lab.name)) as instance:
+    with Engine.connect(seconds=5) as engine, live.attach(engine, instances.find(engine, lab.name)) as instance:
         assert instance.run("alice", ["true"]).ended.status == 0
 
 

@@ -1,8 +1,9 @@
 """The agent of an instance: answers requests over a unix socket, one JSON value per line.
 
 A request is {"op": NAME, ...}; the answer is {"ok": ...} or {"error": TEXT}. While a foreground program runs,
-its output comes as {"stdout": BASE64} and {"stderr": BASE64} before the answer, and {"stdin": BASE64} may be
-sent. What the agent knows is gone when it ends; the labels of the containers are the truth about an instance.
+its output comes as {"stdout": BASE64} and {"stderr": BASE64} before the answer; {"stdin": BASE64} and
+{"size": [lines, columns]} may be sent. What the agent knows is gone when it ends; the labels of the containers are
+the truth about an instance.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class Connection:
         self.buffer = bytearray(rest)
         return whole
 
-    def receive(self) -> list[bytes] | None:
+    def receive(self) -> list[bytes | programs.Size] | None:
         """See programs.Client."""
         lines = self.lines()
         return None if lines is None else _input(lines)
@@ -209,7 +210,7 @@ class Connection:
             return {"error": f"{type(error).__name__}: {error} (in request {request.get('op')!r})"}
 
     def run(self, request: Request) -> object:
-        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit}."""
+        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit, terminal}."""
         early, self.pending = _input(self.pending), []
         status, reason = programs.run(
             self.agent.place(request["host"]),
@@ -220,12 +221,15 @@ class Connection:
             early=early,
             seconds=request.get("seconds"),
             limit=request.get("limit"),
+            terminal=tuple(request["terminal"]) if request.get("terminal") else None,
         )
         return {"status": status, "reason": reason}
 
 
-def _input(lines: list[bytes]) -> list[bytes]:
-    return [base64.b64decode(json.loads(line)["stdin"]) for line in lines]
+def _input(lines: list[bytes]) -> list[bytes | programs.Size]:
+    """{"stdin": BASE64} or {"size": [lines, columns]}."""
+    values = [json.loads(line) for line in lines]
+    return [tuple(one["size"]) if "size" in one else base64.b64decode(one["stdin"]) for one in values]
 
 
 def main() -> None:

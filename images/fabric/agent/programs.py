@@ -6,10 +6,13 @@ The protocol with PID 1 is described in images/host/init.c.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import selectors
 import signal
 import socket
+import struct
+import termios
 import threading
 import time
 from dataclasses import dataclass, field
@@ -26,6 +29,11 @@ REFUSALS = {
 }
 """What it means when a host's PID 1 starts no program, by the first word of its answer."""
 CHUNK = 65536
+STUDENT = 1000
+TTY_GROUP = 5
+TIOCSPTLCK = 0x40045431
+TIOCGPTPEER = 0x5441
+"""ioctl_tty(2); Python's termios has them only from 3.13 on"""
 
 
 @dataclass(kw_only=True)
@@ -169,14 +177,21 @@ def _status(said: str) -> int:
     return int(number) if word == "exit" else 128 + int(number or 9)
 
 
+Size = tuple[int, int]
+"""A terminal's lines and columns."""
+
+
 class Client(Protocol):
     """Whoever asked for a program to be run, at the other end of a connection."""
 
     def fileno(self) -> int:
         """The descriptor that is readable when `receive` has something to give."""
 
-    def receive(self) -> list[bytes] | None:
-        """Pieces for the program's standard input; an empty one closes it. None: the client went."""
+    def receive(self) -> list[bytes | Size] | None:
+        """Pieces for the program's standard input; an empty one closes it. Or a terminal's new size.
+
+        None: the client went.
+        """
 
     def send(self, stream: str, data: bytes) -> None:
         """Pass on what the program printed to `stdout` or `stderr`."""
@@ -189,34 +204,63 @@ def run(
     cwd: str,
     *,
     client: Client,
-    early: list[bytes],
+    early: list[bytes | Size],
     seconds: float | None,
     limit: int | None,
+    terminal: Size | None = None,
 ) -> tuple[int, str]:
     """Run a program to its end, passing its input and output on. `early` is input that is there already.
+
+    With the size of a `terminal` it gets one of its host's, where both outputs come together.
 
     Returns the exit status (128 + N for a signal) and a reason, which is "" unless it was ended from here:
     `timeout` after `seconds`, `output` beyond `limit` bytes, `client` if nobody listens any more.
     """
-    in_read, in_write = os.pipe()
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe()
+    theirs, stdin, outputs = _pipes() if terminal is None else _terminal(place, terminal)
     try:
         try:
-            init, _ = _spawn(place, argv, environment, cwd, (in_read, out_write, err_write))
+            init, _ = _spawn(place, argv, environment, cwd, theirs)
         finally:
-            for descriptor in (in_read, out_write, err_write):
+            for descriptor in set(theirs):
                 os.close(descriptor)
     except BaseException:
-        for descriptor in (in_write, out_read, err_read):
+        for descriptor in (stdin, *outputs):
             os.close(descriptor)
         raise
-    conversation = _Conversation(client, init, in_write, {out_read: "stdout", err_read: "stderr"}, limit)
+    conversation = _Conversation(client, init, stdin, outputs, limit)
     try:
         conversation.take_input(early)
         return conversation.go_on(None if seconds is None else time.monotonic() + seconds)
     finally:
         conversation.close()
+
+
+Ends = tuple[tuple[int, int, int], int, dict[int, str]]
+"""The program's three descriptors; ours for its input; ours for its outputs, with their names."""
+
+
+def _pipes() -> Ends:
+    in_read, in_write = os.pipe()
+    out_read, out_write = os.pipe()
+    err_read, err_write = os.pipe()
+    return (in_read, out_write, err_write), in_write, {out_read: "stdout", err_read: "stderr"}
+
+
+def _terminal(place: Place, size: Size) -> Ends:
+    """A new terminal of the host's (pts(4)), which belongs to student."""
+    try:
+        ours = os.open(f"{place.root}/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        fcntl.ioctl(ours, TIOCSPTLCK, struct.pack("i", 0))
+        theirs = fcntl.ioctl(ours, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        os.fchown(theirs, STUDENT, TTY_GROUP)
+        _resize(ours, size)
+        return (theirs, theirs, theirs), ours, {os.dup(ours): "stdout"}
+    except OSError as error:
+        raise AgentError(f"{place.name}: no terminal can be had: {error.strerror}") from error
+
+
+def _resize(terminal: int, size: Size) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
 
 
 class _Conversation:
@@ -269,7 +313,12 @@ class _Conversation:
         self.status = _status(_receive(self.init))
 
     def _from_program(self, descriptor: int) -> None:
-        data = os.read(descriptor, CHUNK)
+        try:
+            data = os.read(descriptor, CHUNK)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            data = b""  # nobody holds the other end of the terminal any more
         if not data:
             self.ends.unregister(descriptor)
             os.close(descriptor)
@@ -293,15 +342,19 @@ class _Conversation:
             return
         self.take_input(pieces)
 
-    def take_input(self, pieces: list[bytes]) -> None:
+    def take_input(self, pieces: list[bytes | Size]) -> None:
         """Input for the program. Nothing more is read from the client until it has taken this."""
-        if self.stdin is None or self.last_input or not pieces:
+        if self.stdin is None:
             return
         for piece in pieces:
-            self.waiting += piece
-            self.last_input = self.last_input or not piece
-        self.ends.unregister(self.client)
-        self.ends.register(self.stdin, selectors.EVENT_WRITE, self._to_program)
+            if isinstance(piece, tuple):
+                _resize(self.stdin, piece)
+            elif not self.last_input:
+                self.waiting += piece
+                self.last_input = not piece
+        if self.waiting or self.last_input:
+            self.ends.unregister(self.client)
+            self.ends.register(self.stdin, selectors.EVENT_WRITE, self._to_program)
 
     def _to_program(self, stdin: int) -> None:
         try:

@@ -14,7 +14,7 @@ import pytest
 from lab import labfiles
 from lab.errors import InstanceError
 from lab.plan import environment, plan
-from lab.wiring import CommandResult, Ended, Output, Started, Wiring
+from lab.wiring import CommandResult, Ended, Output, Started, Terminal, Wiring
 from lab.wiring.fabric import AgentError, Fabric, helper, links, mac
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
 
@@ -317,9 +317,22 @@ def test_without_input_the_programs_input_is_at_its_end() -> None:
         "cwd": "/tmp",
         "seconds": 5,
         "limit": 10,
+        "terminal": None,
     }
     assert stream.said() == {"stdin": ""}
     assert stream.sent.empty()
+
+
+def test_a_program_in_a_terminal_knows_its_size_and_kind() -> None:
+    """The size goes with the request and with each change; the kind is in the program's environment."""
+    stream = FakeStream(line(ok={"status": 0, "reason": ""}))
+    run(stream, terminal=Terminal(lines=24, columns=80, kind="xterm"))
+    request = stream.said()
+    assert request["terminal"] == [24, 80]
+    assert request["environment"] == environment(alice()) | {"TERM": "xterm"}
+    assert stream.said() == {"stdin": ""}
+    Fabric(stream).resize(Terminal(lines=40, columns=120, kind="xterm"))
+    assert stream.said() == {"size": [40, 120]}
 
 
 def given(pieces: Iterable[bytes | None]) -> Callable[[], bytes | None]:
