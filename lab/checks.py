@@ -133,10 +133,14 @@ def not_listening(host: Host, view: HostView) -> list[Difference]:
 
 
 def covers(listener: Endpoint, declared: Endpoint) -> bool:
-    """Whether a listening endpoint is the declared one. A declaration without an address takes any address."""
+    """Whether a listening endpoint is the declared one. A declaration without an address takes any address.
+
+    One that serves a single device is none of them: bound to 0.0.0.0 at lo, nobody else reaches it.
+    """
     return (
         listener.protocol == declared.protocol
         and listener.port == declared.port
+        and listener.device == declared.device
         and (declared.address is None or listener.address == declared.address)
     )
 
