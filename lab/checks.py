@@ -135,9 +135,11 @@ def not_listening(host: Host, view: HostView) -> list[Difference]:
 def covers(listener: Endpoint, declared: Endpoint) -> bool:
     """Whether a listening endpoint is the declared one.
 
-    A declaration without an address takes any that others can reach: a loopback address is none of them.
+    A declaration without an address takes any that others can reach: a loopback address is none of them. Nor is a
+    listener that serves a single device: bound to 0.0.0.0 at lo, nobody else reaches it.
     """
-    if (listener.protocol, listener.port) != (declared.protocol, declared.port) or listener.address is None:
+    same = (listener.protocol, listener.port, listener.device) == (declared.protocol, declared.port, declared.device)
+    if not same or listener.address is None:
         return False
     if declared.address is None:
         return not listener.address.is_loopback

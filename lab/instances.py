@@ -65,9 +65,14 @@ def _running(name: str, containers: list[Found]) -> Running:
         created=min(found.created for found in containers),
         helper=members[helpers[0].id] if helpers else None,
         hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
-        expected=int(helpers[0].label(LABEL_HOSTS) or 0) if helpers else 0,
+        expected=_count(helpers[0].label(LABEL_HOSTS)) if helpers else 0,
         description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
     )
+
+
+def _count(text: str) -> int:
+    """A number in a label. Anybody can give a container our labels, and such a one must not hide the others."""
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def find(engine: Engine, name: str | None) -> Running:

@@ -54,12 +54,15 @@ class Endpoint:
     protocol: Protocol
     address: Address | None
     port: int
+    device: str = ""
+    """the only interface that it serves (socket(7), SO_BINDTODEVICE)"""
 
     def __str__(self) -> str:
         if self.address is None:
             return f"{self.protocol}/{self.port}"
         host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        return f"{self.protocol}/{host}:{self.port}"
+        device = f"%{self.device}" if self.device else ""
+        return f"{self.protocol}/{host}{device}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -279,12 +279,18 @@ def _packet_end(text: str) -> SocketEnd:
 
 
 def listeners(found: tuple[Socket, ...]) -> frozenset[Endpoint]:
-    """The exact set of endpoints at which TCP or UDP listens. `*` and [::] that serve both families read as `::`."""
+    """The exact set of endpoints at which TCP or UDP listens. `*` and [::] that serve both families read as `::`.
+
+    A listener at one device alone is none at its address everywhere; only a link-local address has always a device.
+    """
     return frozenset(
         Endpoint(
             protocol=Protocol(socket.kind.value),
             address=socket.local.address if socket.local.address is not None else IPv6Address("::"),
             port=socket.local.port,
+            device=""
+            if socket.local.address is not None and socket.local.address.is_link_local
+            else socket.local.device,
         )
         for socket in found
         if socket.listens and socket.kind in (Kind.TCP, Kind.UDP)

@@ -216,6 +216,13 @@ def endpoint(text: str) -> Endpoint:
     )
 
 
+def test_a_listener_at_one_device_is_no_declared_endpoint() -> None:
+    """Bound to 0.0.0.0, but at lo only: nobody else reaches it."""
+    at_lo = replace(endpoint("tcp/0.0.0.0/80"), device="lo")
+    assert not covers(at_lo, endpoint("tcp/0.0.0.0/80"))
+    assert not covers(at_lo, endpoint("tcp/-/80"))
+
+
 @pytest.mark.parametrize(
     ("listener", "declared", "expected"),
     [

@@ -235,6 +235,15 @@ def test_the_wildcard_of_both_families_reads_as_that_of_ipv6() -> None:
     assert listeners((listening(None, 80),)) == listeners((listening("::", 80),)) == {expected}
 
 
+def test_a_listener_at_one_device_is_told_from_one_at_all() -> None:
+    """What is bound to lo is not reached at the wildcard address; a link-local address has its device anyway."""
+    text = "tcp LISTEN 0 5 {}:80 {}:*\n"
+    (at_lo,) = listeners(sockets(text.format("0.0.0.0%lo", "0.0.0.0")))
+    assert (str(at_lo), at_lo.device) == ("tcp/0.0.0.0%lo:80", "lo")
+    (link_local,) = listeners(sockets(text.format("[fe80::1]%eth0", "*")))
+    assert (str(link_local), link_local.device) == ("tcp/[fe80::1]:80", "")
+
+
 def test_a_closed_tcp_socket_does_not_listen() -> None:
     """ss calls a TCP socket in the state CLOSED UNCONN, as it does a UDP socket that waits; only that one listens."""
     text = "{} UNCONN 0 0 0.0.0.0:80 0.0.0.0:*\n"

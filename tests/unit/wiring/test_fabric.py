@@ -258,7 +258,11 @@ def test_closing_hangs_up() -> None:
 
 
 def run(
-    stream: FakeStream, *, stdin: Callable[[], bytes | None] | None = None, limit: int | None = None
+    stream: FakeStream,
+    *,
+    stdin: Callable[[], bytes | None] | None = None,
+    limit: int | None = None,
+    terminal: Terminal | None = None,
 ) -> tuple[Ended, list[tuple[str, bytes]]]:
     """Run a program at alice; how it ended and what it printed, in the order in which it came."""
     printed: list[tuple[str, bytes]] = []
@@ -271,6 +275,7 @@ def run(
         stderr=lambda data: printed.append(("stderr", data)),
         seconds=5,
         limit=limit,
+        terminal=terminal,
     )
     return ended, printed
 
