@@ -99,7 +99,10 @@ static int set_capabilities(unsigned long long set) {
     return syscall(SYS_capset, &header, data);
 }
 
-/* When memory is full, programs are ended first, and not this process, which a reset needs; see proc(5). */
+/*
+ * When memory is full, programs are ended first, and not this process, which a reset needs; see proc(5). A program
+ * may take it back; to forbid that, this process would need SYS_RESOURCE, which not every engine can give.
+ */
 static void offer_to_be_ended(void) {
     int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file < 0 || write(file, "1000", 4) != 4) perror("oom_score_adj");
