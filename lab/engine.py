@@ -326,6 +326,7 @@ class Engine:
             ],
             mem_limit=container.memory,
             memswap_limit=container.memory,
+            cpu_shares=container.cpu_shares,
             nano_cpus=int(container.cpus * 1_000_000_000) or None,
             pid_mode="host" if container.sees_machine else None,
             userns_mode="host" if container.sees_machine else None,

@@ -371,6 +371,10 @@ class Instance:
     def reset(self, hosts: Iterable[str] | None = None) -> None:
         """Make hosts (None: all) as they were at up, and prove it. Raises NotPristineError, NotUpError."""
         names = tuple(self.host(name).name for name in hosts) if hosts else tuple(h.name for h in self.lab.hosts)
+        with self.wiring.turn():
+            self._reset(names)
+
+    def _reset(self, names: tuple[str, ...]) -> None:
         sealed = self.wiring.sealed()
         if sealed is None:
             raise InstanceError(

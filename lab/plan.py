@@ -27,6 +27,9 @@ LABEL_DESCRIPTION = "socketlab.description"
 HOST_CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL")
 """What a host's PID 1 needs to start programs as another user and to end them. Programs get none of it."""
 
+HOST_CPU_SHARES = 256
+"""Less than the engine and the helper have: a busy program must not keep others from looking at it."""
+
 HOME = "/home/student"
 TMPFS = {
     "/run": "rw,nosuid,nodev,noexec,size=64k,mode=755",
@@ -55,6 +58,8 @@ class Container:
     memory: int | None = None
     pids: int | None = None
     cpus: float = 0.0
+    cpu_shares: int | None = None
+    """its weight when processors are short; 1024 is what others have (docker-run(1))"""
     tmpfs: tuple[tuple[str, str], ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     dns: tuple[str, ...] = ()
@@ -102,6 +107,7 @@ def _container(lab: Lab, host: Host, instance: str, images: Mapping[str, str]) -
         memory=host.memory,
         pids=host.pids,
         cpus=host.cpus,
+        cpu_shares=HOST_CPU_SHARES,
         tmpfs=tuple(TMPFS.items()),
         extra_hosts=tuple((name, str(address)) for name, address in host.extra_hosts),
         # Without a server of its own a host would get a copy of the machine's resolv.conf. The loopback

@@ -7,6 +7,7 @@ them and cleans them; it decides nothing about what ought to be there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -117,6 +118,9 @@ class Wiring(Protocol):
         It comes from the host's image, which no program of the host can write to. Raises LabError after `seconds`,
         or beyond `limit` bytes of output.
         """
+
+    def turn(self) -> AbstractContextManager[None]:
+        """While it lasts no other client changes the instance, if it takes its turn too. Waits for the others."""
 
     def seal(self, value: object) -> None:
         """Keep a JSON value for as long as the instance lives."""

@@ -8,9 +8,10 @@ namespaces; the machine has no device on any segment, so nothing of it can be re
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from lab.errors import EngineError, InstanceError, LabError
@@ -26,6 +27,8 @@ RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock,retry=500,inter
 
 It waits for the socket by itself: asking the engine for another process costs more than the agent's start.
 """
+
+TURN_SECONDS = 60
 
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
@@ -277,6 +280,16 @@ class Fabric:
     def stop(self, host: str, program: str) -> None:
         """See Wiring."""
         self._ask("stop", host=host, program=program)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """See Wiring."""
+        self._ask("take_turn", seconds=TURN_SECONDS)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(LabError):  # without a connection the turn has ended too
+                self._ask("end_turn")
 
     def seal(self, value: object) -> None:
         """See Wiring."""

@@ -9,7 +9,7 @@ import pytest
 
 from lab.live import Instance
 from lab.observe import Socket, listeners
-from tests.live.support import command_line
+from tests.live.support import command_line, until
 
 ATTEMPTS = {
     "an address": "ip address add 192.168.1.200/24 dev eth0",
@@ -70,8 +70,8 @@ def test_nothing_that_a_program_tries_changes_its_host(lab: Instance) -> None:
 
 def test_programs_are_ended_before_the_first_process(lab: Instance) -> None:
     """When a host's memory is full, the kernel takes the program, not the process that a reset needs (proc(5))."""
-    scores = lab.run("alice", ["cat", "/proc/1/oom_score_adj", "/proc/self/oom_score_adj"]).stdout.split()
-    assert int(scores[0]) < int(scores[1]) == 1000
+    first = lab.wiring.command("alice", ("cat", "/proc/1/oom_score_adj"), seconds=5).stdout
+    assert int(first) < int(lab.run("alice", ["cat", "/proc/self/oom_score_adj"]).stdout) == 1000
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,22 @@ def test_a_programs_output_drives_no_terminal(lab: Instance) -> None:
     assert shown.returncode == 0, shown.stderr
     assert b"2000" in shown.stdout
     assert b"\x1b" not in shown.stdout
+
+
+def test_a_program_sees_no_process_but_its_own(lab: Instance) -> None:
+    """What a trusted command is asked, expected values among it, cannot be read from its command line."""
+    watch = (
+        "import glob, time\n"
+        "end = time.time() + 1.5\n"
+        "while time.time() < end:\n"
+        "    for path in glob.glob('/proc/[0-9]*/cmdline'):\n"
+        "        try: text = open(path, 'rb').read()\n"
+        "        except OSError: continue\n"
+        "        if b'the-' + b'secret' in text: print('seen', flush=True); raise SystemExit\n"
+    )
+    lab.start("alice", ["python3", "-c", watch], name="watch")
+    trusted = lab.wiring.command("alice", ("sh", "-c", "ps ax -o args | grep -c the-secret; sleep 0.5"), seconds=5)
+    assert int(trusted.stdout) >= 1, "positive control: the trusted side sees it"
+    until(lambda: lab.output("alice", "watch").end, wanted=bool, what="the watcher's end")
+    assert lab.output("alice", "watch").text == b""
+    assert lab.run("alice", ["ls", "/proc/1"]).ended.status != 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -190,3 +192,23 @@ def test_a_reset_of_an_unknown_host_names_those_there_are(lab: Instance) -> None
     assert failed.returncode == 2
     assert b"did you mean alice?" in failed.stderr
     assert len(listeners(lab.look(["sockets"], ["alice"])["alice"].sockets)) == 20
+
+
+def test_resets_at_once_take_turns(lab: Instance) -> None:
+    """Four resets of one instance at the same time all succeed, and afterwards the declared program runs."""
+    resets = [
+        subprocess.Popen([sys.executable, "-m", "lab", "reset", "--name", lab.name], stdout=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    assert [one.wait(60) for one in resets] == [0, 0, 0, 0]
+    answer = lab.run("alice", ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"])
+    assert b"Received b'Hello, server'" in answer.stdout
+
+
+def test_a_turn_ends_with_its_client(lab: Instance) -> None:
+    """A reset that is killed in its turn keeps nobody out."""
+    with Engine.connect() as engine:
+        other = live.attach(engine, instances.find(engine, lab.name))
+        with other.wiring.turn():
+            other.close()
+    lab.reset()

@@ -38,6 +38,8 @@ class Agent:
         self.programs: dict[tuple[str, str], programs.Running] = {}
         self.seal: Any = None
         self.lock = threading.Lock()
+        self.turn = threading.Lock()
+        """held by the one client that changes the instance in several steps"""
 
     def some(self, names: list[str] | None) -> dict[str, Place]:
         """The places of the hosts asked for; all of them for None. Raises AgentError naming those that ended."""
@@ -156,6 +158,7 @@ class Connection:
         self.buffer = bytearray()
         self.pending: list[bytes] = []
         """lines that came together with the one being served"""
+        self.has_turn = False
 
     def fileno(self) -> int:
         """See programs.Client."""
@@ -186,6 +189,14 @@ class Connection:
 
     def serve(self) -> None:
         """Until the client goes."""
+        try:
+            self.converse()
+        finally:
+            if self.has_turn:
+                self.agent.turn.release()
+
+    def converse(self) -> None:
+        """Requests and answers."""
         with self.stream:
             while (lines := self.lines()) is not None:
                 self.pending += lines
@@ -201,8 +212,8 @@ class Connection:
     def handle(self, request: Request) -> object:
         """Carry out one request; a failure is an answer too."""
         try:
-            if request["op"] == "run":
-                return {"ok": self.run(request)}
+            if request["op"] in ("run", "take_turn", "end_turn"):
+                return {"ok": getattr(self, request["op"])(request)}
             return {"ok": getattr(self.agent, f"do_{request['op']}")(request)}
         except AgentError as error:
             return {"error": str(error)}
@@ -224,6 +235,18 @@ class Connection:
             terminal=tuple(request["terminal"]) if request.get("terminal") else None,
         )
         return {"status": status, "reason": reason}
+
+    def take_turn(self, request: Request) -> None:
+        """Wait until no other client changes the instance: {seconds}. The turn ends with the connection at last."""
+        if not self.agent.turn.acquire(timeout=request["seconds"]):
+            raise AgentError(f"another command has been changing the instance for {request['seconds']} s")
+        self.has_turn = True
+
+    def end_turn(self, request: Request) -> None:
+        """Let the next one."""
+        del request
+        self.has_turn = False
+        self.agent.turn.release()
 
 
 def _input(lines: list[bytes]) -> list[bytes | programs.Size]:

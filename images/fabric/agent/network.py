@@ -63,6 +63,7 @@ class Network:
         A step is ("sysctl", {key: value}), ("ip", text for ip -batch) or ("nft", text for nft -f).
         """
         list(self.threads.map(self._limit_ipc, places.values()))
+        list(self.threads.map(_hide_processes, places.values()))
         list(self.threads.map(lambda name: self._steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
         text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
@@ -140,6 +141,11 @@ class Network:
         setns(place.ipc, CLONE_NEWIPC)
         if _ipc_objects():
             run_tool(["ipcrm", "--all"])
+
+
+def _hide_processes(place: Place) -> None:
+    """Programs see their own processes only (proc(5), hidepid): a trusted command's words may be what is asked."""
+    run_tool(["nsenter", f"--mount=/proc/{place.pid}/ns/mnt", "--", "mount", "-o", "remount,hidepid=2", "/proc"])
 
 
 def _ipc_objects() -> list[str]:
