@@ -263,7 +263,7 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Every instance, and what dead starts left.")] = False,
 ) -> None:
     """Stop a lab and remove all of it."""
-    from lab import instances, live
+    from lab import instances
 
     with Progress() as progress, _engine() as engine:
         if everything:
@@ -272,7 +272,7 @@ def down(
             names = [instances.find(engine, name).name]
         for one in names:
             progress.say(f"removing {one}")
-            live.down(engine, one)
+            instances.down(engine, one)
     sys.stdout.write("".join(f"{one} is down\n" for one in names) or "nothing was running\n")
 
 

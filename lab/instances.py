@@ -1,14 +1,23 @@
-"""Which instances there are, as the engine tells by the labels of containers; nothing is looked into here."""
+"""Which instances there are, and removing them: all that the engine alone can tell and do, by the labels of containers.
+
+Nothing is looked into here, so broken instances are listed and removed like others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lab.engine import Engine, Found
 from lab.errors import InstanceError
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOST, LABEL_HOSTS, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE
 from lab.text import suggestion
+
+THREADS = 4
+"""Containers removed at once; the engine gains little from more."""
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,3 +107,39 @@ def what_runs(found: tuple[Running, ...]) -> str:
     """What there is, for a hint."""
     names = ", ".join(one.name for one in found)
     return f"running: {names}" if names else "nothing runs; `lab up nat` starts a lab"
+
+
+def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
+    """Remove every container that has the labels, helpers last because their names are the locks; how many.
+
+    An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
+    there, it is looked again until nothing has appeared for a while.
+    """
+    removed = 0
+    quiet_since = time.monotonic()
+    while True:
+        found = engine.containers(labels)
+        if not found:
+            if time.monotonic() - quiet_since > SETTLE_SECONDS:
+                return removed
+            time.sleep(0.05)
+            continue
+        whole = removed == 0 and all(one.whole for one in group(found))
+        hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(engine.remove, hosts))
+        for one in found:
+            if one.id not in hosts:
+                engine.remove(one.id)
+        removed += len(found)
+        if whole and not engine.containers(labels):
+            return removed
+        quiet_since = time.monotonic()
+
+
+def down(engine: Engine, name: str) -> int:
+    """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
+    removed = remove(engine, {LABEL_INSTANCE: name})
+    if not removed:
+        raise InstanceError(f"expected an instance named {name}, found none", hint=what_runs(running(engine)))
+    return removed

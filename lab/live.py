@@ -26,7 +26,6 @@ from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_vi
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
-    LABEL_ROLE,
     LABEL_START,
     Plan,
     describe,
@@ -42,7 +41,6 @@ THREADS = 4
 READY_SECONDS = 15.0
 HELPER_SECONDS = 15.0
 PRISTINE_TRIES = 3
-SETTLE_SECONDS = 0.5
 TAIL_LINES = 12
 
 Say = Callable[[str], None]
@@ -79,13 +77,13 @@ def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: S
             "and another --name starts a second one beside it",
         ) from error
     except BaseException:
-        remove(engine, dict([start]))
+        instances.remove(engine, dict([start]))
         raise
     try:
         return _bring_up(engine, planned, helper_id, say)
     except BaseException:
         say("removing what was made")
-        remove(engine, {LABEL_INSTANCE: name})
+        instances.remove(engine, {LABEL_INSTANCE: name})
         raise
 
 
@@ -136,34 +134,6 @@ def _connect(engine: Engine, helper_id: str) -> Wiring:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-
-
-def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
-    """Remove every container that has the labels, helpers last because their names are the locks; how many.
-
-    An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
-    there, it is looked again until nothing has appeared for a while.
-    """
-    removed = 0
-    quiet_since = time.monotonic()
-    while True:
-        found = engine.containers(labels)
-        if not found:
-            if time.monotonic() - quiet_since > SETTLE_SECONDS:
-                return removed
-            time.sleep(0.05)
-            continue
-        whole = removed == 0 and all(one.whole for one in instances.group(found))
-        hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(engine.remove, hosts))
-        for one in found:
-            if one.id not in hosts:
-                engine.remove(one.id)
-        removed += len(found)
-        if whole and not engine.containers(labels):
-            return removed
-        quiet_since = time.monotonic()
 
 
 # ------------------------------------------------------------------------------------ one instance
@@ -421,13 +391,3 @@ def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *
 
 def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:
     return dataclasses.replace(lab, hosts=tuple(host for host in lab.hosts if host.name in hosts))
-
-
-def down(engine: Engine, name: str) -> int:
-    """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
-    removed = remove(engine, {LABEL_INSTANCE: name})
-    if not removed:
-        raise InstanceError(
-            f"expected an instance named {name}, found none", hint=instances.what_runs(instances.running(engine))
-        )
-    return removed

@@ -6,6 +6,7 @@ Pure and printable: `lab plan` shows it without an engine. How hosts are linked 
 from __future__ import annotations
 
 import base64
+import functools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,19 +123,21 @@ def environment(host: Host) -> dict[str, str]:
     return ENVIRONMENT | dict(host.environment)
 
 
-# In a tuple, because pydantic takes a configuration for a type that is not itself a dataclass.
-_description = TypeAdapter(tuple[Lab], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+@functools.cache  # made when it is needed: not every command reads or writes a description
+def _description() -> TypeAdapter[tuple[Lab]]:
+    # In a tuple, because pydantic takes a configuration for a type that is not itself a dataclass.
+    return TypeAdapter(tuple[Lab], config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
 
 
 def describe(lab: Lab) -> str:
     """A lab as the text of a label, from which `undescribe` makes the same lab again."""
-    return base64.b64encode(zlib.compress(_description.dump_json((lab,)), 9)).decode()
+    return base64.b64encode(zlib.compress(_description().dump_json((lab,)), 9)).decode()
 
 
 def undescribe(text: str) -> Lab:
     """The lab in a label. Raises InstanceError if the label is not one of ours."""
     try:
-        return _description.validate_json(zlib.decompress(base64.b64decode(text)))[0]
+        return _description().validate_json(zlib.decompress(base64.b64decode(text)))[0]
     except (ValueError, zlib.error, ValidationError) as error:
         raise InstanceError(
             "expected the lab's description in the label of its containers, found something else",

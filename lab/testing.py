@@ -19,7 +19,7 @@ import pytest
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
-from lab import images, labfiles, live
+from lab import images, instances, labfiles, live
 from lab.engine import Engine
 from lab.live import Instance
 from lab.observe import Socket, Translation
@@ -71,7 +71,7 @@ class Instances:
         """Take all of them down."""
         for instance in self.running.values():
             instance.close()
-            live.down(self.engine, instance.name)
+            instances.down(self.engine, instance.name)
 
 
 def _quiet(_: str) -> None:

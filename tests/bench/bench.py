@@ -266,7 +266,7 @@ def main() -> None:
                 try:
                     one_round(engine, size, given, compose_file, times)
                 except BaseException:
-                    live.remove(engine, {LABEL_INSTANCE: NAME})
+                    instances.remove(engine, {LABEL_INSTANCE: NAME})
                     raise
     out = Console(width=120)
     out.print(

@@ -25,7 +25,7 @@ def pair(engine: Engine) -> Iterator[tuple[Instance, Instance]]:
     finally:
         for instance in up:
             instance.close()
-            live.down(engine, instance.name)
+            instances.down(engine, instance.name)
 
 
 def ask(instance: Instance, port: int) -> str:
@@ -86,7 +86,7 @@ def test_one_going_down_leaves_the_other_whole(engine: Engine, pair: tuple[Insta
         engine, pair[0].lab, name="test-twin-c", images=images.ensure(engine, say=lambda _: None), say=lambda _: None
     )
     third.close()
-    live.down(engine, "test-twin-c")
+    instances.down(engine, "test-twin-c")
     assert [one.fingerprints() for one in pair] == before
     assert all(instances.find(engine, one.name).whole for one in pair)
 

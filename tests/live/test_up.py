@@ -35,9 +35,9 @@ def left(engine: Engine, name: str = NAME) -> int:
 @pytest.fixture
 def clean(engine: Engine) -> Iterator[None]:
     """Nothing of the instance is there before and after."""
-    live.remove(engine, {LABEL_INSTANCE: NAME})
+    instances.remove(engine, {LABEL_INSTANCE: NAME})
     yield
-    live.remove(engine, {LABEL_INSTANCE: NAME})
+    instances.remove(engine, {LABEL_INSTANCE: NAME})
 
 
 @pytest.mark.usefixtures("clean")
