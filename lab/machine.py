@@ -34,7 +34,7 @@ class Paths:
     socket: Path = Path("/var/run/docker.sock")
     pid_file: Path = Path("/var/run/docker.pid")
     log: Path = Path("/var/log/socketlab-dockerd.log")
-    lock: Path = Path("/var/lock/socketlab-engine.lock")
+    lock: Path = Path("/run/socketlab-engine.lock")
     arguments: tuple[str, ...] = ()
 
 
