@@ -266,8 +266,9 @@ def down(
     from lab import instances
 
     with Progress() as progress, _engine() as engine:
-        if everything:
-            names = [one.name for one in instances.running(engine)]
+        running = instances.running(engine)
+        if everything or (name is None and not running):  # what is wanted is so already
+            names = [one.name for one in running]
         else:
             names = [instances.find(engine, name).name]
         for one in names:

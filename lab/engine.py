@@ -28,6 +28,7 @@ from docker.utils import parse_repository_tag
 from lab.errors import EngineError, ImageError, InstanceError
 from lab.plan import Container
 
+UNNAMED = "<none>:<none>"
 CONFLICT = 409
 NOT_FOUND = 404
 
@@ -198,7 +199,14 @@ class Engine:
         """The tags of every image that has the label."""
         with _translated("listing images"):
             rows = self._api.images(filters={"label": label})
-        return frozenset(tag for row in rows for tag in row["RepoTags"] or ())
+        # Older engines write of an image without a name that it is <none>:<none>.
+        return frozenset(tag for row in rows for tag in row["RepoTags"] or () if tag != UNNAMED)
+
+    def unnamed_images(self, label: str) -> frozenset[str]:
+        """The ids of every image that has the label and no name: a build's earlier stages."""
+        with _translated("listing images"):
+            rows = self._api.images(filters={"label": label, "dangling": True})
+        return frozenset(str(row["Id"]) for row in rows)
 
     def has_image(self, reference: str) -> bool:
         """Whether the engine has an image of that name."""

@@ -57,6 +57,9 @@ class Builder(Protocol):
     def image_tags(self, label: str) -> frozenset[str]:
         """The tags of every image that carries the label."""
 
+    def unnamed_images(self, label: str) -> frozenset[str]:
+        """The ids of every image that carries the label and has no name."""
+
     def has_image(self, reference: str) -> bool:
         """Whether there is an image of that name."""
 
@@ -158,6 +161,8 @@ def remove(engine: Builder, *, say: Say) -> None:
     for tag in (*built(engine), *bootstrapped):
         say(f"removing {tag}")
         engine.remove_image(tag)
+    for one in engine.unnamed_images(LABEL_CONTENT):
+        engine.remove_image(one)
 
 
 def _build(engine: Builder, source: Source, wanted: Mapping[str, str], say: Say) -> None:

@@ -93,6 +93,12 @@ def test_an_engine_is_started_where_that_is_allowed(paths: Paths) -> None:
     said.clear()
     machine.ensure_engine(say=said.append, paths=paths)
     assert said == []
+    # Taking down where nothing runs is no failure, so that it can be repeated; asking for one by name is.
+    environment = os.environ | {"DOCKER_HOST": f"unix://{paths.socket}"}
+    down = command_line("down", environment=environment)
+    assert (down.returncode, down.stdout) == (0, b"nothing was running\n")
+    assert command_line("down", "--name", "nat", environment=environment).returncode == 4
+    assert command_line("reset", environment=environment).returncode == 4
 
 
 def test_an_engine_that_cannot_start_is_explained(paths: Paths) -> None:

@@ -134,7 +134,13 @@ class FakeEngine:
     def image_tags(self, label: str) -> frozenset[str]:
         """See Builder."""
         assert label == images.LABEL_CONTENT
-        return frozenset(tag for tag in self.tags if tag not in (images.PUBLISHED, images.BOOTSTRAPPED))
+        others = (images.PUBLISHED, images.BOOTSTRAPPED)
+        return frozenset(tag for tag in self.tags if tag not in others and not tag.startswith("sha256:"))
+
+    def unnamed_images(self, label: str) -> frozenset[str]:
+        """See Builder."""
+        assert label == images.LABEL_CONTENT
+        return frozenset(tag for tag in self.tags if tag.startswith("sha256:"))
 
     def has_image(self, reference: str) -> bool:
         """See Builder."""
