@@ -57,6 +57,8 @@ class Facts:
     root: bool
     debian: bool
     installed: bool
+    denied: bool = False
+    """whether there is a socket that this user may not use"""
 
 
 def decide(facts: Facts) -> tuple[Decision, str]:
@@ -65,6 +67,8 @@ def decide(facts: Facts) -> tuple[Decision, str]:
         return Decision.USE, ""
     if facts.elsewhere:
         return Decision.REFUSE, f"start the engine at {facts.elsewhere}, or unset DOCKER_HOST and the docker context"
+    if facts.denied:
+        return Decision.REFUSE, "this user may not use its socket: `sudo adduser $USER docker`, then log in again"
     if facts.installed:
         by_hand = "start it: `sudo systemctl start docker`, or `dockerd` as root"
     elif facts.debian:
@@ -109,6 +113,7 @@ def _facts(paths: Paths, environment: Mapping[str, str]) -> Facts:
         root=os.geteuid() == 0,
         debian=shutil.which("apt-get") is not None,
         installed=dockerd() is not None,
+        denied=paths.socket.exists() and not os.access(paths.socket, os.R_OK | os.W_OK),
     )
 
 

@@ -45,7 +45,7 @@ def test_without_an_engine(facts: Facts, decision: Decision, advice: str) -> Non
 
 def every(**fixed: object) -> list[Facts]:
     """Every combination of facts, with some of them given."""
-    names = ("answers", "forbidden", "root", "debian", "installed")
+    names = ("answers", "forbidden", "root", "debian", "installed", "denied")
     found = []
     for values in itertools.product((False, True), repeat=len(names)):
         for elsewhere in ("", AT):
@@ -56,6 +56,14 @@ def every(**fixed: object) -> list[Facts]:
 def test_an_engine_that_answers_is_used() -> None:
     """Whatever else is so: nothing is started, installed or advised."""
     assert {decide(facts) for facts in every(answers=True)} == {(Decision.USE, "")}
+
+
+def test_a_socket_that_may_not_be_used_is_no_missing_engine() -> None:
+    """Who is not in the group docker is told that, not to install or to start what runs already."""
+    found = {decide(facts) for facts in every(answers=False, denied=True, elsewhere="")}
+    assert found == {
+        (Decision.REFUSE, "this user may not use its socket: `sudo adduser $USER docker`, then log in again")
+    }
 
 
 def test_an_engine_elsewhere_is_never_started_here() -> None:
