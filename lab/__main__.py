@@ -389,8 +389,14 @@ def _show_output(program: str, output: Output) -> None:
     if output.dropped:
         sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
     sys.stdout.flush()
-    sys.stdout.buffer.write(output.text)
-    sys.stdout.buffer.flush()
+    if sys.stdout.isatty():
+        # What was printed long ago, by whatever program, must not drive this terminal; away from one it stays as it is.
+        lines = output.text.decode(errors="replace").splitlines(keepends=True)
+        text = "".join(printable(line.rstrip("\r\n").expandtabs()) + "\n" * line.endswith("\n") for line in lines)
+        sys.stdout.write(text)
+    else:
+        sys.stdout.buffer.write(output.text)
+    sys.stdout.flush()
     if output.end:
         sys.stderr.write(f"{program}: {output.end}\n")
 

@@ -294,6 +294,22 @@ def test_a_reader_that_goes_away_is_no_error(lab: Instance) -> None:
     )
 
 
+def test_logs_drive_no_terminal(lab: Instance) -> None:
+    """On a terminal, what a program printed long ago comes without its control codes; a tab and a line end stay."""
+    lab.start("alice", ["printf", "a\\tb \\033[31mred\\007\\nlast"], name="evil")
+    until(lambda: lab.output("alice", "evil").end, wanted=bool, what="its end")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "lab", "logs", "--name", lab.name, "alice", "evil"])
+    seen = read_until(terminal, b"exit status 0")
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert b"\x1b[31m" not in seen
+    assert b"\x07" not in seen
+    assert b"a       b" in seen
+    assert b"last" in seen
+
+
 @pytest.fixture
 def shell(lab: Instance) -> Iterator[tuple[int, int]]:
     """`lab shell alice` in a terminal of 30 lines and 90 columns, at its prompt: its process, and the terminal."""
