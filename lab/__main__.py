@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import os
 import re
 import signal
@@ -18,13 +16,11 @@ import typer
 from typer import Abort, Exit
 from typer.core import TyperCommand
 
-from lab import __version__
-from lab.errors import LabError, LabFileError, UsageError
+from lab import __version__, console
+from lab.errors import LabError, UsageError
 from lab.text import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from lab.engine import Engine
     from lab.live import Instance
     from lab.wiring import Output
@@ -55,7 +51,6 @@ HOST_AND_PROGRAM = 2
 INTERRUPTED = 130
 KILLED = 137
 EARLY_SECONDS = 0.3
-NO_WIDTH = 10_000
 
 
 class PassesOn(TyperCommand):
@@ -82,52 +77,6 @@ class PassesOn(TyperCommand):
             if rest and "=" not in word and word not in flags | {"--help"}:
                 options.append(rest.pop(0))
         return super().parse_args(ctx, [*options, "--", *words, *rest])
-
-
-# ------------------------------------------------------------------------------------------ printing
-
-
-def show(value: RenderableType) -> None:
-    """Print a table. Its lines are as long as they need to be, and end where their text ends."""
-    from rich.console import Console
-
-    console = Console(highlight=False, width=NO_WIDTH, force_terminal=sys.stdout.isatty())
-    with console.capture() as captured:
-        console.print(value)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def show_json(value: Any) -> None:
-    """Print JSON."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
-
-
-class Progress:
-    """What is being done, on standard error: one line that changes on a terminal, else a line each."""
-
-    def __init__(self) -> None:
-        self._status: Any = None
-
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status("starting")
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def say(self, text: str) -> None:
-        """Tell what comes next."""
-        if self._status is not None:
-            from rich.markup import escape
-
-            self._status.update(escape(text))
-        else:
-            sys.stderr.write(f"{text}\n")
 
 
 @contextlib.contextmanager
@@ -176,7 +125,7 @@ def list_labs(as_json: AsJson = False) -> None:
             rows.append((name, labfiles.load(str(path)).title, ""))
         except LabError as error:
             rows.append((name, "", error.message.splitlines()[0]))
-    show_json(view.labs_json(rows)) if as_json else show(view.labs_table(rows))
+    console.show_json(view.labs_json(rows)) if as_json else console.show(view.labs_table(rows))
 
 
 @app.command("plan")
@@ -194,11 +143,11 @@ def plan_lab(
     described = labfiles.load(lab)
     planned = plan(described, instance=name or described.name, images=images.resolve())
     if as_json:
-        show_json(view.plan_json(planned))
+        console.show_json(view.plan_json(planned))
     elif commands:
         sys.stdout.write(view.plan_commands(planned) + "\n")
     else:
-        show(view.plan_table(planned))
+        console.show(view.plan_table(planned))
 
 
 @app.command("setup")
@@ -206,7 +155,7 @@ def set_up() -> None:
     """Make this machine ready: a Docker engine that answers, and the images."""
     from lab import images, machine
 
-    with Progress() as progress:
+    with console.Progress() as progress:
         machine.ensure_engine(say=progress.say)
         with _engine() as engine:
             images.ensure(engine, say=progress.say)
@@ -220,11 +169,11 @@ def show_images(
     from lab import images
     from lab import show as view
 
-    with Progress() as progress, _engine() as engine:
+    with console.Progress() as progress, _engine() as engine:
         if remove:
             images.remove(engine, say=progress.say)
         current, built = images.resolve().values(), images.built(engine)
-    show(view.images_table(current, built))
+    console.show(view.images_table(current, built))
 
 
 # --------------------------------------------------------------------------------------- a lab's life
@@ -238,13 +187,13 @@ def up(lab: LabName, name: NewName = None) -> None:
 
     described = labfiles.load(lab)
     instance_name = _checked_name(name or described.name)
-    with Progress() as progress, _engine() as engine:
+    with console.Progress() as progress, _engine() as engine:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
             started = instance.wiring.started()
             all_of_them = instances.running(engine)
             found = next(one for one in all_of_them if one.name == instance_name)
-    show(view.status_table(view.status_json(found, described, started, came_up=True)))
+    console.show(view.status_table(view.status_json(found, described, started, came_up=True)))
     if described.suggestions:
         named = f"--name {instance_name} " if len(all_of_them) > 1 else ""
         lines = [re.sub(r"^(lab [a-z]+ )", rf"\1{named}", f"{one} ").rstrip() for one in described.suggestions]
@@ -265,7 +214,7 @@ def down(
     """Stop a lab and remove all of it."""
     from lab import instances
 
-    with Progress() as progress, _engine() as engine:
+    with console.Progress() as progress, _engine() as engine:
         running = instances.running(engine)
         if everything or (name is None and not running):  # what is wanted is so already
             names = [one.name for one in running]
@@ -306,11 +255,11 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
             except LabError:
                 states.append(view.status_json(one, None, (), came_up=False))
     if as_json:
-        show_json(states)
+        console.show_json(states)
     elif not states:
         sys.stdout.write("nothing runs; `lab up nat` starts a lab\n")
     for state in [] if as_json else states:
-        show(view.status_table(state))
+        console.show(view.status_table(state))
         if state["state"] != "up":
             sys.stdout.write(
                 f"{state['instance']} is not up; if nothing is starting it: `lab down --name {state['instance']}`\n"
@@ -333,9 +282,9 @@ def sockets(
         hosts = None if host is None else [instance.host(host).name]
         views = instance.look(["owners"], hosts)
     if as_json:
-        show_json(view.sockets_json(views))
+        console.show_json(view.sockets_json(views))
     elif any(seen.sockets for seen in views.values()):
-        show(view.sockets_table(views))
+        console.show(view.sockets_table(views))
     else:
         sys.stdout.write(f"no sockets in {', '.join(views)}\n")
 
@@ -358,9 +307,9 @@ def nat(
             return
         tables = {host: seen.translations for host, seen in instance.look(["conntrack"], gateways).items()}
     if as_json:
-        show_json(view.nat_json(tables))
+        console.show_json(view.nat_json(tables))
     elif any(tables.values()):
-        show(view.nat_table(tables))
+        console.show(view.nat_table(tables))
     else:
         sys.stdout.write(f"no translations in {', '.join(tables)}\n" if tables else "no host of this lab translates\n")
 
@@ -382,23 +331,7 @@ def logs(
             output = instance.output(host, one)
             if len(wanted) > 1:
                 sys.stdout.write(f"== {one}\n")
-            _show_output(one, output)
-
-
-def _show_output(program: str, output: Output) -> None:
-    if output.dropped:
-        sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
-    sys.stdout.flush()
-    if sys.stdout.isatty():
-        # What was printed long ago, by whatever program, must not drive this terminal; away from one it stays as it is.
-        lines = output.text.decode(errors="replace").splitlines(keepends=True)
-        text = "".join(printable(line.rstrip("\r\n").expandtabs()) + "\n" * line.endswith("\n") for line in lines)
-        sys.stdout.write(text)
-    else:
-        sys.stdout.buffer.write(output.text)
-    sys.stdout.flush()
-    if output.end:
-        sys.stderr.write(f"{program}: {output.end}\n")
+            console.show_output(one, output)
 
 
 @app.command("stop")
@@ -441,7 +374,7 @@ def run_file(
             started = instance.start(host, argv, name=file.stem, cwd=cwd)
             output = _early_output(instance, host, started)
             if output.end:
-                _show_output(started, output)
+                console.show_output(started, output)
                 raise Exit(1)
             sys.stderr.write(f"{started} runs in {host}; `lab logs {host} {started}` shows what it prints\n")
             return
@@ -488,20 +421,9 @@ def shell(host: HostName, name: InstanceName = None) -> None:
         raise Exit(ended.status)
 
 
-def _tell(error: LabError) -> None:
-    """Say what went wrong. A place in a file comes first in its line, where editors and terminals look for it."""
-    text = error.message if isinstance(error, LabFileError) else f"lab: {error.message}"
-    lines = [*text.split("\n"), *([f"hint: {error.hint}"] if error.hint else [])]
-    # A message may quote what a program printed.
-    sys.stderr.write("".join(f"{printable(line.expandtabs())}\n" for line in lines))
-
-
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        # A sign that a terminal's encoding has not is no reason to say nothing.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    console.prepare()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # As an exception, so that what was begun is cleaned up; as a shell tells it: 128 + the signal's number.
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
@@ -515,7 +437,7 @@ def main() -> None:
         sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"lab: {message}\nhint: {hint}\n")
         code = UsageError.exit_code
     except LabError as error:
-        _tell(error)
+        console.tell(error)
         code = error.exit_code
     except (KeyboardInterrupt, Abort):
         sys.stderr.write("interrupted\n")

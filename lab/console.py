@@ -1,0 +1,93 @@
+"""What reaches a person or a script: standard output, standard error, and nothing that drives a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from lab.errors import LabError, LabFileError
+from lab.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lab.wiring import Output
+
+NO_WIDTH = 10_000
+
+
+def prepare() -> None:
+    """Make both streams say what they can: a sign that an encoding has not is no reason to say nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def show(value: RenderableType) -> None:
+    """Print a table. Its lines are as long as they need to be, and end where their text ends."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=NO_WIDTH, force_terminal=sys.stdout.isatty())
+    with console.capture() as captured:
+        console.print(value)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def show_json(value: Any) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+class Progress:
+    """What is being done, on standard error: one line that changes on a terminal, else a line each."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        """Tell what comes next."""
+        if self._status is not None:
+            from rich.markup import escape
+
+            self._status.update(escape(text))
+        else:
+            sys.stderr.write(f"{text}\n")
+
+
+def show_output(program: str, output: Output) -> None:
+    """Print the end of a started program's output on standard output, and how it ended on standard error."""
+    if output.dropped:
+        sys.stdout.write(f"({output.dropped} bytes before this are forgotten)\n")
+    sys.stdout.flush()
+    if sys.stdout.isatty():
+        # What was printed long ago, by whatever program, must not drive this terminal; away from one it stays as it is.
+        lines = output.text.decode(errors="replace").splitlines(keepends=True)
+        text = "".join(printable(line.rstrip("\r\n").expandtabs()) + "\n" * line.endswith("\n") for line in lines)
+        sys.stdout.write(text)
+    else:
+        sys.stdout.buffer.write(output.text)
+    sys.stdout.flush()
+    if output.end:
+        sys.stderr.write(f"{program}: {output.end}\n")
+
+
+def tell(error: LabError) -> None:
+    """Say what went wrong. A place in a file comes first in its line, where editors and terminals look for it."""
+    text = error.message if isinstance(error, LabFileError) else f"lab: {error.message}"
+    lines = [*text.split("\n"), *([f"hint: {error.hint}"] if error.hint else [])]
+    # A message may quote what a program printed.
+    sys.stderr.write("".join(f"{printable(line.expandtabs())}\n" for line in lines))
