@@ -141,7 +141,7 @@ def plan_lab(
     from lab.plan import plan
 
     described = labfiles.load(lab)
-    planned = plan(described, instance=name or described.name, images=images.resolve())
+    planned = plan(described, instance=_checked_name(name or described.name), images=images.resolve())
     if as_json:
         console.show_json(view.plan_json(planned))
     elif commands:
@@ -280,7 +280,7 @@ def sockets(
 
     with _instance(name) as instance:
         hosts = None if host is None else [instance.host(host).name]
-        views = instance.look(["owners"], hosts)
+        views = instance.look(["owners", "packet_sockets"], hosts)
     if as_json:
         console.show_json(view.sockets_json(views))
     elif any(seen.sockets for seen in views.values()):
@@ -302,10 +302,14 @@ def nat(
     with _instance(name) as instance:
         chosen = (instance.gateway(gateway),) if gateway else instance.gateways()
         gateways = [host.name for host in chosen]
+        if rules and as_json:
+            raise UsageError(
+                "expected one of --rules and --json, found both", hint="rules are text, as nft(8) lists them"
+            )
         if rules:
             sys.stdout.write(view.rules_text(instance.look(["rules"], gateways)))
             return
-        tables = {host: seen.translations for host, seen in instance.look(["conntrack"], gateways).items()}
+        tables = {host: instance.translations(host) for host in gateways}
     if as_json:
         console.show_json(view.nat_json(tables))
     elif any(tables.values()):

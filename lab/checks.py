@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 
 from lab.model import Address, Endpoint, Host, Lab
-from lab.observe import HostView, Socket, Translation, listeners
+from lab.observe import HostView, Socket, Translation, listeners, on_the_wire
 from lab.scripts import before, nat_rules, steps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """Something that is not as declared. `may_still_come` says whether waiting can help."""
+    """Something that is not as declared."""
 
     host: str
     subject: str
     expected: str
     observed: str
-    may_still_come: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}: {self.subject}: expected {self.expected}, observed {self.observed}"
@@ -117,14 +115,18 @@ def _nothing_listens(host: Host, view: HostView) -> list[Difference]:
 
 def not_listening(host: Host, view: HostView) -> list[Difference]:
     """The declared listeners of the host's programs that are not there (yet)."""
-    observed = listeners(view.sockets)
+    addresses = [address for interface in host.interfaces for address in interface.addresses]
+    if any(address.version == 6 for address in addresses):
+        reached = view.sockets
+    else:  # nobody has an address at which an IPv6-only socket could be reached
+        reached = tuple(socket for socket in view.sockets if not socket.v6only)
+    observed = listeners(reached)
     return [
         Difference(
             host=host.name,
             subject=f"program {program.name}",
             expected=f"listening on {endpoint}",
             observed=_words(sorted(map(str, observed))) if observed else "no listening socket",
-            may_still_come=True,
         )
         for program in host.programs
         for endpoint in program.ready
@@ -165,21 +167,15 @@ def three_views(client: Socket, entries: tuple[Translation, ...], peer: tuple[Ad
     """The views of the client's connection; None if the gateway has no entry for it."""
     if client.local.address is None or client.remote.address is None:
         return None
-    own = _on_the_wire(client.local.address, client.local.port)
-    far = _on_the_wire(client.remote.address, client.remote.port)
-    seen = _on_the_wire(*peer)
+    own = (on_the_wire(client.local.address), client.local.port)
+    far = (on_the_wire(client.remote.address), client.remote.port)
+    seen = (on_the_wire(peer[0]), peer[1])
     for entry in entries:
         asked = (entry.original.destination, entry.original.destination_port)
         if entry.protocol == client.kind and entry.source == own and asked == far:
             before, after = entry.source, entry.source_translated
             return ThreeViews(client=own, gateway_inside=before, gateway_outside=after, peer=seen)
     return None
-
-
-def _on_the_wire(address: Address, port: int) -> tuple[Address, int]:
-    """An IPv6 socket that speaks IPv4 sees mapped addresses (RFC 4291 §2.5.5.2); the packets have plain ones."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address, port
 
 
 def _words(items: Iterable[object]) -> str:

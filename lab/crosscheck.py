@@ -217,6 +217,7 @@ class Checker:
             self.problem((*here, "image"), expected, shown(part.image), hint)
         self.gateways(name, part)
         self.dns(name, part)
+        self.one_listener_each(name, part)
         return Host(
             name=name,
             image=part.image,
@@ -344,6 +345,15 @@ class Checker:
             run=tuple(program.run or ()),
             ready=tuple(program.ready),
         )
+
+    def one_listener_each(self, host: str, part: schema.ServicePart) -> None:
+        """No two programs of a host wait for one listener: only one of them could have it."""
+        seen: dict[Endpoint, str] = {}
+        for name, program in part.x_lab.programs.items():
+            for index, endpoint in enumerate(program.ready):
+                if seen.setdefault(endpoint, name) != name:
+                    path = ("services", host, "x-lab", "programs", name, "ready", index)
+                    self.problem(path, "a listener of its own", f"{endpoint}, which is {seen[endpoint]}'s")
 
     def listener(self, host: str, part: schema.ServicePart, endpoint: Endpoint, path: Path) -> None:
         """Whether a program of the host can listen there at all."""

@@ -185,7 +185,7 @@ class Engine:
                 context = _context()
                 tls = context.TLSConfig if context is not None and context.Host == where else None
                 api = docker.APIClient(base_url=where, version="auto", timeout=seconds, tls=tls or False)
-        except (docker.errors.DockerException, requests.RequestException, OSError, ImportError) as error:
+        except (docker.errors.DockerException, requests.RequestException, OSError, ImportError, ValueError) as error:
             named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "the docker context" if where else ""
             raise EngineError(
                 f"expected a Docker engine at {where or 'unix:///var/run/docker.sock'}, but {_reason(error)}",

@@ -7,9 +7,10 @@ LabError                      1   any failure that is not one of these
 │   └── ImageError            6   an image could not be built
 ├── InstanceError             4   no such instance, several where one is needed, or the name is taken
 ├── NotUpError                5   not everything declared was observed; what was made is removed again
-└── NotPristineError          7   a reset could not be proven
+├── NotPristineError          7   a reset could not be proven
+└── AgentError                8   the instance's helper could not do what it was asked
 
-A program that is run in a host ends `lab run` and `lab exec` with its own exit status; 124 if it took too long.
+A program that is run in a host ends `lab run` and `lab exec` with its own exit status.
 130 is an interrupt by the user.
 """
 
@@ -92,3 +93,9 @@ class NotPristineError(LabError):
     """After a reset a host's fingerprint differs from the one taken at up."""
 
     exit_code = 7
+
+
+class AgentError(LabError):
+    """The agent in an instance's helper could not do what it was asked; its own words."""
+
+    exit_code = 8

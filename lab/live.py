@@ -20,9 +20,9 @@ from typing import Any
 from lab import instances
 from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
-from lab.errors import InstanceError, NotPristineError, NotUpError, UsageError
+from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
-from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_view
+from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, Translation, fingerprint, host_view
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
@@ -109,8 +109,12 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
     say("wiring")
     instance = Instance(engine=engine, name=planned.instance, lab=planned.lab, wiring=wiring, helper=helper_id)
     try:
-        wiring.find(ids)
-        wiring.wire(planned)
+        try:
+            wiring.find(ids)
+            wiring.wire(planned)
+        except AgentError as error:
+            hint = "a setting that the kernel does not take? `lab plan LAB --commands` shows what is carried out"
+            raise NotUpError(f"expected the lab to be wired, observed: {error.message}", hint=hint) from error
         say("looking whether everything is there")
         pristine = instance.make_pristine(tuple(ids))
         instance.start_programs(tuple(ids))
@@ -210,6 +214,11 @@ class Instance:
             names = ", ".join(one.name for one in self.gateways())
             raise UsageError(f"expected a gateway, found {name}", hint=f"gateways: {names or 'none'}")
         return host
+
+    def translations(self, gateway: str) -> tuple[Translation, ...]:
+        """What a gateway translates now. Raises UsageError for a host that is no gateway."""
+        found = self.look(["conntrack"], [self.gateway(gateway).name])[gateway].translations
+        return tuple(one for one in found if one.is_translated)
 
     def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Every host's state as lines; equal lines, equal state."""
@@ -313,9 +322,14 @@ class Instance:
             missing = [
                 d for host in {h.name: h for h, _ in waiting}.values() for d in not_listening(host, views[host.name])
             ]
+            ended = {(one.host, one.program): one.end for one in self.wiring.started() if one.end}
+            missing += [
+                Difference(host=host.name, subject=f"program {program.name}", expected="running", observed=end)
+                for host, program in waiting
+                if (end := ended.get((host.name, program.name)))
+            ]
             if not missing:
                 return
-            ended = {(one.host, one.program): one.end for one in self.wiring.started() if one.end}
             if time.monotonic() > deadline or any((host.name, program.name) in ended for host, program in waiting):
                 raise NotUpError("\n".join(self._why(missing, waiting, ended)))
             time.sleep(0.005)
@@ -365,7 +379,13 @@ class Instance:
                     "the reset cannot be proven:\n" + "\n".join(wrong),
                     hint=f"`lab down --name {self.name}`, then `lab up` it again",
                 )
-        self.start_programs(names)
+        try:
+            self.start_programs(names)
+        except NotUpError as error:
+            raise NotPristineError(
+                f"the hosts are as at the start, but their programs are not:\n{error.message}",
+                hint="`lab reset` without a host resets all of them, if a program needs one of another host",
+            ) from error
 
 
 def _words(argv: Iterable[str]) -> tuple[str, ...]:

@@ -154,6 +154,11 @@ class Translation:
         return self.source != self.source_translated
 
     @property
+    def is_translated(self) -> bool:
+        """Whether either took place; conntrack follows connections that only pass, or end here, as well."""
+        return self.source_is_translated or self.destination_is_translated
+
+    @property
     def destination_is_translated(self) -> bool:
         """Whether destination NAT (a port forward) took place."""
         return self._answerer != self._asked
@@ -278,15 +283,22 @@ def _packet_end(text: str) -> SocketEnd:
     return SocketEnd(address=None, port=int(end["type"] or 0), device="" if end["device"] == "*" else end["device"])
 
 
+def on_the_wire(address: Address) -> Address:
+    """An IPv6 socket that speaks IPv4 knows mapped addresses (RFC 4291 §2.5.5.2); its packets have plain ones."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
 def listeners(found: tuple[Socket, ...]) -> frozenset[Endpoint]:
     """The exact set of endpoints at which TCP or UDP listens. `*` and [::] that serve both families read as `::`.
 
     A listener at one device alone is none at its address everywhere; only a link-local address has always a device.
+    One at a mapped IPv4 address is one at that IPv4 address.
     """
     return frozenset(
         Endpoint(
             protocol=Protocol(socket.kind.value),
-            address=socket.local.address if socket.local.address is not None else IPv6Address("::"),
+            address=IPv6Address("::") if socket.local.address is None else on_the_wire(socket.local.address),
             port=socket.local.port,
             device=""
             if socket.local.address is not None and socket.local.address.is_link_local

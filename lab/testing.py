@@ -61,7 +61,8 @@ class Instances:
             self.running[lab].reset()
             return self.running[lab]
         described = labfiles.load(lab)
-        name = f"test-{os.getpid()}-{self.worker}-{described.name}"
+        # Numbered, because two lab files may have one name.
+        name = f"test-{os.getpid()}-{self.worker}-{len(self.running)}-{described.name}"
         self.running[lab] = live.up(
             self.engine, described, name=name, images=images.ensure(self.engine, say=_quiet), say=_quiet
         )
@@ -118,12 +119,12 @@ class Fixtures:
     @pytest.fixture
     def sockets(self, lab: Instance) -> Callable[[str], tuple[Socket, ...]]:
         """Every socket of a host, seen from outside."""
-        return lambda name: lab.look(["owners"], [lab.host(name).name])[name].sockets
+        return lambda name: lab.look(["owners", "packet_sockets"], [lab.host(name).name])[name].sockets
 
     @pytest.fixture
     def translations(self, lab: Instance) -> Callable[[str], tuple[Translation, ...]]:
         """Every translation of a gateway. Raises UsageError for a host that is none: it has none, whatever happens."""
-        return lambda name: lab.look(["conntrack"], [lab.gateway(name).name])[name].translations
+        return lab.translations
 
 
 def pytest_configure(config: pytest.Config) -> None:

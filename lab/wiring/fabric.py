@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from lab.errors import EngineError, InstanceError, LabError
+from lab.errors import AgentError, EngineError, InstanceError, LabError
 from lab.model import Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
@@ -104,10 +104,6 @@ class Stream(Protocol):
         """Hang up."""
 
 
-class AgentError(LabError):
-    """The agent could not do what it was asked; its own words."""
-
-
 class Fabric:
     """A connection to one instance's agent. One request at a time; satisfies `lab.wiring.Wiring`."""
 
@@ -146,7 +142,8 @@ class Fabric:
     @staticmethod
     def _result(answer: dict[str, Any]) -> Any:
         if "error" in answer:
-            raise AgentError(answer["error"], hint="`lab status` shows which hosts run")
+            gone = "has ended" in answer["error"]
+            raise AgentError(answer["error"], hint="`lab status` shows which hosts run" if gone else "")
         return answer["ok"]
 
     def close(self) -> None:

@@ -134,7 +134,6 @@ def test_each_difference_is_found_once(case: str) -> None:
     (found,) = changed(host, change)
     assert (found.host, found.subject, found.expected) == (host, subject, expected)
     assert found.observed == (observed or found.observed)
-    assert not found.may_still_come
 
 
 def test_the_order_of_rules_counts() -> None:
@@ -187,13 +186,12 @@ def test_a_connection_is_no_listener() -> None:
 # ------------------------------------------------------------------------------------- programs listen
 
 
-def test_a_program_that_does_not_listen_yet_may_still_come() -> None:
-    """Waiting can help, and what is there instead is said."""
+def test_a_program_that_does_not_listen_yet_is_told() -> None:
+    """And what is there instead."""
     (found,) = not_listening(server(), HostView(sockets=(listening("127.0.0.1", 65432),)))
     assert str(found) == (
         "server: program echo: expected listening on tcp/203.0.113.80:65432, observed tcp/127.0.0.1:65432"
     )
-    assert found.may_still_come
 
 
 def test_nothing_listens_is_said_in_words() -> None:

@@ -24,7 +24,7 @@ LOOKS: dict[str, list[str]] = {
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
     "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
     "routes6": ["ip", "-6", "-j", "route", "show", "table", "all"],
-    "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-0"],
+    "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-0"],
     "rules": ["nft", "-s", "list", "ruleset"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
 }
