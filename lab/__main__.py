@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -138,12 +139,14 @@ def plan_lab(
     """Show what `lab up` will create, without an engine."""
     from lab import images, labfiles
     from lab import show as view
-    from lab.plan import plan
+    from lab.plan import describe, plan
+    from lab.wiring import fabric
 
     described = labfiles.load(lab)
-    planned = plan(described, instance=_checked_name(name or described.name), images=images.resolve())
+    refs = images.resolve()
+    planned = plan(described, instance=_checked_name(name or described.name), images=refs)
     if as_json:
-        console.show_json(view.plan_json(planned))
+        console.show_json(view.plan_json(planned, fabric.helper(planned, images=refs, description=describe(described))))
     elif commands:
         sys.stdout.write(view.plan_commands(planned) + "\n")
     else:
@@ -191,9 +194,10 @@ def up(lab: LabName, name: NewName = None) -> None:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
             started = instance.wiring.started()
+            living = instance.wiring.living()
             all_of_them = instances.running(engine)
             found = next(one for one in all_of_them if one.name == instance_name)
-    console.show(view.status_table(view.status_json(found, described, started, came_up=True)))
+    console.show(view.status_table(view.status_json(found, described, started, came_up=True, living=living)))
     if described.suggestions:
         named = f"--name {instance_name} " if len(all_of_them) > 1 else ""
         lines = [re.sub(r"^(lab [a-z]+ )", rf"\1{named}", f"{one} ").rstrip() for one in described.suggestions]
@@ -215,11 +219,12 @@ def down(
     from lab import instances
 
     with console.Progress() as progress, _engine() as engine:
-        running = instances.running(engine)
-        if everything or (name is None and not running):  # what is wanted is so already
-            names = [one.name for one in running]
+        if everything or name is None:
+            running = instances.settled(engine)
+            # Where nothing runs, what is wanted is so already.
+            names = [one.name for one in running] if everything or not running else [instances.find(engine, None).name]
         else:
-            names = [instances.find(engine, name).name]
+            names = [name]  # also one that is only about to appear
         for one in names:
             progress.say(f"removing {one}")
             instances.down(engine, one)
@@ -250,10 +255,11 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
         for one in found:
             try:
                 with live.attach(engine, one) as instance:
-                    came_up, started = instance.wiring.is_sealed(), instance.wiring.started()
-                    states.append(view.status_json(one, instance.lab, started, came_up=came_up))
+                    wiring = instance.wiring
+                    came_up, started, living = wiring.is_sealed(), wiring.started(), wiring.living()
+                    states.append(view.status_json(one, instance.lab, started, came_up=came_up, living=living))
             except LabError:
-                states.append(view.status_json(one, None, (), came_up=False))
+                states.append(view.status_json(one, None, (), came_up=False, living=()))
     if as_json:
         console.show_json(states)
     elif not states:
@@ -261,8 +267,9 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
     for state in [] if as_json else states:
         console.show(view.status_table(state))
         if state["state"] != "up":
+            named = state["instance"]
             sys.stdout.write(
-                f"{state['instance']} is not up; if nothing is starting it: `lab down --name {state['instance']}`\n"
+                f"{named} is not up; if nothing is at work on it: `lab reset` or `lab down --name {named}`\n"
             )
 
 
@@ -379,7 +386,7 @@ def run_file(
             output = _early_output(instance, host, started)
             if output.end:
                 console.show_output(started, output)
-                raise Exit(1)
+                raise Exit(0 if output.end == "exit status 0" else 1)
             sys.stderr.write(f"{started} runs in {host}; `lab logs {host} {started}` shows what it prints\n")
             return
         raise Exit(_foreground(instance, host, argv, cwd=cwd))
@@ -425,6 +432,11 @@ def shell(host: HostName, name: InstanceName = None) -> None:
         raise Exit(ended.status)
 
 
+def _say_no_more() -> None:
+    """Drop what is still to be written on standard output, which else would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     console.prepare()
@@ -433,6 +445,7 @@ def main() -> None:
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         message = error.format_message()
         extra = "unexpected extra argument" in message
@@ -450,8 +463,14 @@ def main() -> None:
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output went away; nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         code = 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _say_no_more()
+        sys.stderr.write("lab: there is no room for what is to be written\n")
+        code = LabError.exit_code
     sys.exit(code or 0)
 
 

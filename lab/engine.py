@@ -72,8 +72,9 @@ def _tar(files: Mapping[str, tuple[int, bytes]]) -> io.BytesIO:
 class ExecStream:
     """The standard input and output of a process in a container, as one stream. Its standard error is dropped."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, *, first_seconds: float | None = None) -> None:
         self._raw = raw
+        self._first_seconds = first_seconds
         # docker-py hands out a read-only file object over a unix socket, and the socket itself over TLS.
         self._socket = getattr(raw, "_sock", raw)
         self._seconds = self._socket.gettimeout()
@@ -88,7 +89,8 @@ class ExecStream:
 
     def receive(self, *, patient: bool = False) -> bytes:
         """Some bytes of standard output; b"" at the end. `patient`: wait beyond the time-out of the connection."""
-        self._socket.settimeout(None if patient else self._seconds)
+        self._socket.settimeout(None if patient else self._first_seconds or self._seconds)
+        self._first_seconds = None
         while True:
             # Engine API, "Attach to a container": a header of 8 bytes, the first is the stream, the last four
             # the length.
@@ -370,9 +372,9 @@ class Engine:
             for row in rows
         )
 
-    def stream(self, container: str, argv: tuple[str, ...]) -> ExecStream:
-        """A two-way stream to a new process in a container."""
+    def stream(self, container: str, argv: tuple[str, ...], *, seconds: float | None = None) -> ExecStream:
+        """A two-way stream to a new process in a container. Its first bytes come within `seconds`, or EngineError."""
         with _translated(f"running {argv[0]} in container {container[:12]}"):
             made = self._api.exec_create(container, list(argv), stdin=True, stdout=True, stderr=True)
             raw = self._api.exec_start(made["Id"], socket=True)
-        return ExecStream(raw)
+        return ExecStream(raw, first_seconds=seconds)

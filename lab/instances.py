@@ -17,7 +17,8 @@ from lab.text import suggestion
 
 THREADS = 4
 """Containers removed at once; the engine gains little from more."""
-SETTLE_SECONDS = 0.5
+SETTLE_SECONDS = 2.0
+"""How long nothing must appear: an engine under load carries out a dead client's request late."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,18 +110,26 @@ def what_runs(found: tuple[Running, ...]) -> str:
     return f"running: {names}" if names else "nothing runs; `lab up nat` starts a lab"
 
 
-def remove(engine: Engine, labels: Mapping[str, str | None]) -> int:
+def settled(engine: Engine) -> tuple[Running, ...]:
+    """Every instance; if there is none, none has appeared for a while either."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while not (found := running(engine)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = True) -> int:
     """Remove every container that has the labels, helpers last because their names are the locks; how many.
 
     An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
-    there, it is looked again until nothing has appeared for a while.
+    there, it is looked again until nothing has appeared for a while; without `settle` it is known that nothing will.
     """
     removed = 0
     quiet_since = time.monotonic()
     while True:
         found = engine.containers(labels)
         if not found:
-            if time.monotonic() - quiet_since > SETTLE_SECONDS:
+            if not settle or time.monotonic() - quiet_since > SETTLE_SECONDS:
                 return removed
             time.sleep(0.05)
             continue

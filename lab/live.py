@@ -83,7 +83,8 @@ def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: S
         return _bring_up(engine, planned, helper_id, say)
     except BaseException:
         say("removing what was made")
-        instances.remove(engine, {LABEL_INSTANCE: name})
+        # Every request of ours has been answered by now.
+        instances.remove(engine, {LABEL_INSTANCE: name}, settle=False)
         raise
 
 
@@ -129,7 +130,7 @@ def _connect(engine: Engine, helper_id: str) -> Wiring:
     """A connection to the helper's agent, as soon as it answers."""
     deadline = time.monotonic() + HELPER_SECONDS
     while True:
-        wiring = fabric.Fabric(engine.stream(helper_id, fabric.RELAY))
+        wiring = fabric.Fabric(engine.stream(helper_id, fabric.RELAY, seconds=HELPER_SECONDS))
         try:
             wiring.started()
             return wiring

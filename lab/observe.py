@@ -87,7 +87,7 @@ class Socket:
     local: SocketEnd
     remote: SocketEnd
     uid: int | None = 0
-    """who made it; None if nobody holds it any more, as in TIME-WAIT"""
+    """who made it; None if nobody holds it any more, as in TIME-WAIT, or if it is not known"""
     v6only: bool | None = None
     processes: tuple[Process, ...] = ()
 
@@ -205,7 +205,7 @@ _ROW = re.compile(
 )
 _OWNER_PARTS = re.compile(r'\("(?P<name>[^)]*)",pid=(?P<pid>\d+),fd=\d+\)')
 _BLANK = re.compile(r"\s*")
-_NO_INODE = re.compile(r"(?:^|\s)ino:0(?:\s|$)")
+_INODE = re.compile(r"(?:^|\s)ino:[1-9]\d*(?:\s|$)")
 _UID = re.compile(r"(?:^|\s)uid:(\d+)(?:\s|$)")
 _V6ONLY = re.compile(r"(?:^|\s)v6only:([01])(?:\s|$)")
 _END = re.compile(r"(?P<address>\*|\[[0-9a-f:.]+\]|[0-9.]+)(?:%(?P<device>[^\s:]+))?:(?P<port>\d+|\*)", re.ASCII)
@@ -255,8 +255,9 @@ def _socket(row: re.Match[str]) -> Socket:
         state=state,
         local=_packet_end(row["local"]) if kind is Kind.PACKET else _end(row["local"]),
         remote=_NOBODY if kind is Kind.PACKET else _end(row["remote"]),
-        # ss leaves out uid:0; a row without an inode is a connection that no process holds.
-        uid=int(uid[1]) if uid else None if _NO_INODE.search(row["rest"]) else 0,
+        # ss leaves out uid:0. A row without an inode is a connection that no process holds, or one of which ss knows
+        # no more where the kernel cannot be asked (raw sockets without its module raw_diag).
+        uid=int(uid[1]) if uid else 0 if _INODE.search(row["rest"]) else None,
         v6only=v6only[1] == "1" if v6only else None,
         processes=tuple(Process(name=owner["name"], pid=int(owner["pid"])) for owner in owners),
     )

@@ -1,6 +1,7 @@
-"""Lab -> Plan: every container that will be created, holding what, and what will be carried out in it.
+"""Lab -> Plan: every host's container that will be created, holding what, and what will be carried out in it.
 
-Pure and printable: `lab plan` shows it without an engine. How hosts are linked is the wiring's part of it.
+Pure and printable: `lab plan` shows it without an engine. How hosts are linked, and with what helper, is the wiring's
+part of it.
 """
 
 from __future__ import annotations

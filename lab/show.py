@@ -5,7 +5,7 @@ Pure: nothing is printed here. The keys of the dictionaries are documented in do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -14,7 +14,7 @@ from rich.text import Text
 from lab.instances import Running
 from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
-from lab.plan import Plan
+from lab.plan import Container, Plan
 from lab.scripts import before, steps
 from lab.text import printable
 from lab.wiring import Started
@@ -22,6 +22,7 @@ from lab.wiring.fabric import links
 
 Json = dict[str, Any]
 
+NOT_STARTED = "not started"
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
 
@@ -81,7 +82,7 @@ def images_table(current: Iterable[str], built: Iterable[str]) -> Table:
 # ---------------------------------------------------------------------------------------------- plan
 
 
-def plan_json(plan: Plan) -> Json:
+def plan_json(plan: Plan, helper: Container) -> Json:
     """What will be created, and what will be carried out."""
     return {
         "instance": plan.instance,
@@ -108,6 +109,7 @@ def plan_json(plan: Plan) -> Json:
             }
             for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
         ],
+        "helper": {"name": helper.name, "image": helper.image, "capabilities": list(helper.capabilities)},
         "links": list(links(plan.lab)),
     }
 
@@ -167,28 +169,54 @@ def _words(items: Iterable[object]) -> str:
 # -------------------------------------------------------------------------------------------- status
 
 
-def status_json(found: Running, lab: Lab | None, started: Iterable[Started], *, came_up: bool) -> Json:
-    """An instance; `lab` is None if its description cannot be had."""
+def status_json(
+    found: Running, lab: Lab | None, started: Iterable[Started], *, came_up: bool, living: Collection[str] | None = None
+) -> Json:
+    """An instance; `lab` is None if its description cannot be had.
+
+    `living` hosts have the network that was made for them; None says it of all.
+    """
     programs = list(started)
-    states = {member.host: member.state for member in found.hosts}
+    states = {
+        member.host: "unwired"
+        if living is not None and member.state == "running" and member.host not in living
+        else member.state
+        for member in found.hosts
+    }
     names = [host.name for host in lab.hosts] if lab else list(states)
+    hosts: list[Json] = [
+        {
+            "host": name,
+            "state": states.get(name, "missing"),
+            "addresses": _addresses(lab, name),
+            "programs": [
+                {"program": one.program, "pid": one.pid, "ended": one.end} for one in programs if one.host == name
+            ]
+            + _not_started(lab, name, programs, came_up=came_up),
+        }
+        for name in names
+    ]
+    whole = found.whole and "unwired" not in states.values()
+    lacking = any(one["ended"] == NOT_STARTED for host in hosts for one in host["programs"])
     return {
         "instance": found.name,
         "lab": found.lab,
-        "state": "broken" if not found.whole or lab is None else "up" if came_up else "starting",
+        "state": "broken" if not whole or lab is None or lacking else "up" if came_up else "starting",
         "created": found.created,
-        "hosts": [
-            {
-                "host": name,
-                "state": states.get(name, "missing"),
-                "addresses": _addresses(lab, name),
-                "programs": [
-                    {"program": one.program, "pid": one.pid, "ended": one.end} for one in programs if one.host == name
-                ],
-            }
-            for name in names
-        ],
+        "hosts": hosts,
     }
+
+
+def _not_started(lab: Lab | None, name: str, programs: Iterable[Started], *, came_up: bool) -> list[Json]:
+    """Declared programs of a host that came up and then lost them: a reset was cut off."""
+    if lab is None or not came_up:
+        return []
+    there = {one.program for one in programs if one.host == name}
+    return [
+        {"program": program.name, "pid": None, "ended": NOT_STARTED}
+        for program in lab.host(name).programs
+        if program.run and program.name not in there
+    ]
 
 
 def _addresses(lab: Lab | None, name: str) -> list[str]:

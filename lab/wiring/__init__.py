@@ -128,6 +128,9 @@ class Wiring(Protocol):
     def sealed(self) -> Any:
         """The value kept by `seal`; None if the instance never was up."""
 
+    def living(self) -> frozenset[str]:
+        """The hosts that still are what was wired: one that was restarted has lost its network."""
+
     def is_sealed(self) -> bool:
         """Whether there is such a value, which may be large: whether the instance came up."""
 

@@ -296,6 +296,10 @@ class Fabric:
         """See Wiring."""
         return self._ask("sealed")
 
+    def living(self) -> frozenset[str]:
+        """See Wiring."""
+        return frozenset(self._ask("living"))
+
     def is_sealed(self) -> bool:
         """See Wiring."""
         return bool(self._ask("is_sealed"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from lab.live import Instance
 from lab.observe import Socket, State
 from tests.live.support import PROGRAMS, until
+
+os.environ.pop("SOCKETLAB_NAME", None)  # what the caller's shell is about is not what is tested
 
 NOT_SKIPPED = "was skipped, and live tests may not be: a claim that was not tried must not look like one that holds"
 

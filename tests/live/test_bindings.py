@@ -6,9 +6,11 @@ from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+import pytest
+
 from lab.live import Instance
 from lab.model import Endpoint, Protocol
-from lab.observe import Socket, listeners
+from lab.observe import Kind, Socket, listeners
 from tests.live.support import until
 
 ECHO = Endpoint(protocol=Protocol.TCP, address=ip_address("203.0.113.80"), port=65432)
@@ -48,3 +50,18 @@ def test_a_listener_belongs_to_its_program(sockets: Callable[[str], tuple[Socket
     (listening,) = [socket for socket in sockets("server") if socket.listens]
     assert listening.uid == 1000
     assert [process.name for process in listening.processes] == ["python3"]
+
+
+@pytest.mark.instance("labs/sniffer.yaml")
+def test_a_sniffer_is_seen(lab: Instance, sockets: Callable[[str], tuple[Socket, ...]]) -> None:
+    """A packet socket and a raw one are among a host's sockets, with the program that holds them."""
+    packet, raw = "a = s.socket(s.AF_PACKET, s.SOCK_RAW, 0x300)", "b = s.socket(s.AF_INET, s.SOCK_RAW, 1)"
+    code = f"import socket as s, time; {packet}; {raw}; time.sleep(60)"
+    lab.start("sniffer", ["python3", "-c", code], name="sniff")
+    seen = until(
+        lambda: {(one.kind, *(process.name for process in one.processes)) for one in sockets("sniffer")},
+        wanted=lambda found: len(found) == 2,
+        what="two sockets",
+    )
+    assert seen == {(Kind.PACKET, "python3"), (Kind.RAW, "python3")}
+    assert {one.uid for one in sockets("sniffer") if one.kind is Kind.PACKET} == {1000}

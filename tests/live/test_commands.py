@@ -151,6 +151,24 @@ def test_a_background_program_that_ends_at_once_is_told(call: Call) -> None:
     assert b"echo_server: exit status 1" in done.stderr
 
 
+def test_a_background_program_that_is_soon_done_is_no_failure(call: Call, tmp_path: Path) -> None:
+    """What it printed is shown, and it ends well."""
+    (tmp_path / "soon.py").write_text("print('done')")
+    done = call("run", "--background", "alice", str(tmp_path / "soon.py"))
+    assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "2>&-", "<&-"])
+@pytest.mark.parametrize("command", ["status", "exec alice true"])
+def test_an_odd_redirection_is_no_traceback(lab: Instance, command: str, redirection: str) -> None:
+    """A full disk behind standard output, or a stream that is closed, as services have it."""
+    environment = os.environ | {"SOCKETLAB_NAME": lab.name}
+    script = f"{sys.executable} -m lab {command} {redirection}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, env=environment, check=False)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (1 if (command, redirection) == ("status", ">/dev/full") else 0)
+
+
 def test_programs_of_one_file_are_told_apart_and_stopped(call: Call) -> None:
     """Two servers of one file have two names; `lab stop` ends one of them."""
     server = "compose/programs/echo_server.py"

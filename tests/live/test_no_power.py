@@ -53,7 +53,8 @@ ATTEMPTS = {
     "a higher priority": "python3 -c 'import os; os.nice(-5)'",
     "a kernel log": "python3 -c 'open(\"/dev/kmsg\")'",
     "the control groups": "mkdir /sys/fs/cgroup/pids/x || mkdir /sys/fs/cgroup/x",
-    "a larger file than allowed": "head -c 70000000 /dev/zero > /dev/shm/large",
+    "a larger file than allowed": "truncate -s 65M /tmp/large",
+    "more than its share of a folder": "head -c 20000000 /dev/zero > /tmp/large",
 }
 
 
@@ -63,7 +64,7 @@ def test_nothing_that_a_program_tries_changes_its_host(lab: Instance) -> None:
     succeeded = [
         what for what, command in ATTEMPTS.items() if lab.run("alice", ["sh", "-c", command]).ended.status == 0
     ]
-    lab.run("alice", ["rm", "-rf", "/dev/shm/large"])
+    lab.run("alice", ["rm", "-rf", "/tmp/large"])
     assert succeeded == []
     assert lab.fingerprints() == before
 
@@ -139,6 +140,7 @@ def test_a_program_sees_no_process_but_its_own(lab: Instance) -> None:
     """What a trusted command is asked, expected values among it, cannot be read from its command line."""
     watch = (
         "import glob, time\n"
+        "print('ready', flush=True)\n"
         "end = time.time() + 1.5\n"
         "while time.time() < end:\n"
         "    for path in glob.glob('/proc/[0-9]*/cmdline'):\n"
@@ -147,8 +149,9 @@ def test_a_program_sees_no_process_but_its_own(lab: Instance) -> None:
         "        if b'the-' + b'secret' in text: print('seen', flush=True); raise SystemExit\n"
     )
     lab.start("alice", ["python3", "-c", watch], name="watch")
+    until(lambda: lab.output("alice", "watch").text, wanted=bool, what="the watcher's first word")
     trusted = lab.wiring.command("alice", ("sh", "-c", "ps ax -o args | grep -c the-secret; sleep 0.5"), seconds=5)
     assert int(trusted.stdout) >= 1, "positive control: the trusted side sees it"
     until(lambda: lab.output("alice", "watch").end, wanted=bool, what="the watcher's end")
-    assert lab.output("alice", "watch").text == b""
+    assert lab.output("alice", "watch").text == b"ready\n"
     assert lab.run("alice", ["ls", "/proc/1"]).ended.status != 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from lab.errors import LabError, UsageError
 from lab.live import Instance
 from lab.observe import Translation, listeners
+from lab.testing import Instances
 from tests.live.support import until
 
 Host = Callable[[str], Any]
@@ -95,6 +98,15 @@ def test_started_programs_have_names_of_their_own(lab: Instance, listens: Callab
     assert lab.start("alice", [*serve, "8000"], name="web") == "web"
     with pytest.raises(UsageError, match="did you mean web-2"):
         lab.stop("alice", "web-3")
+
+
+def test_two_lab_files_of_one_name_are_two_instances(lab: Instance, instances: Instances, tmp_path: Path) -> None:
+    """A copy of a lab file that was changed, but not its name, starts beside the first."""
+    shutil.copytree("compose", tmp_path / "compose")
+    other = instances.get(str(tmp_path / "compose/nat.yaml"))
+    assert other.lab.name == lab.lab.name
+    assert other.name != lab.name
+    assert other.run("alice", ["true"]).ended.status == 0
 
 
 def test_input_reaches_a_command(lab: Instance) -> None:

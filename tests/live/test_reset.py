@@ -212,3 +212,14 @@ def test_a_turn_ends_with_its_client(lab: Instance) -> None:
         with other.wiring.turn():
             other.close()
     lab.reset()
+
+
+@pytest.mark.instance("labs/dependent.yaml")
+def test_a_reset_whose_program_does_not_come_back_says_so(lab: Instance) -> None:
+    """A program that needs another host alone does not come back, and the reset fails as one; together it does."""
+    lab.wiring.clean(lab.lab, ["first"])
+    failed = command_line("reset", "second", "--name", lab.name)
+    assert failed.returncode == NotPristineError.exit_code
+    assert b"second: program needy: expected listening on tcp/8000" in failed.stderr
+    assert b"ConnectionRefusedError" in failed.stderr
+    assert command_line("reset", "--name", lab.name).returncode == 0

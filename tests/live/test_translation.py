@@ -76,3 +76,16 @@ def test_a_udp_exchange_is_translated_too(
     assert str(entry.outside[0]) == PUBLIC
     assert 40000 <= entry.outside[1] <= 40999
     assert 0 < entry.seconds_left <= 180
+
+
+def test_what_only_passes_or_ends_here_is_no_translation(
+    lab: Instance, translations: Callable[[str], tuple[Translation, ...]]
+) -> None:
+    """The gateway follows a stranger's ping of it, and alice's, and translates neither: they are not shown.
+
+    Positive control: its table has both.
+    """
+    for host, address in (("stranger", "203.0.113.1"), ("alice", "192.168.1.1")):
+        assert lab.run(host, ["ping", "-c", "1", "-W", "2", address]).ended.status == 0
+    assert len(lab.look(["conntrack"], ["router"])["router"].translations) == 2
+    assert translations("router") == ()

@@ -19,7 +19,7 @@ from lab.checks import differences
 from lab.engine import Engine
 from lab.errors import InstanceError, NotUpError
 from lab.observe import FINGERPRINT_LOOKS, host_view
-from lab.plan import LABEL_INSTANCE
+from lab.plan import LABEL_INSTANCE, plan
 from lab.scripts import sysctl_keys
 from tests.live.support import LABS, command_line, until
 
@@ -115,7 +115,7 @@ def test_an_interrupt_removes_what_was_made(engine: Engine, number: signal.Signa
 
 @pytest.mark.usefixtures("clean")
 def test_a_kill_at_any_moment_leaves_what_down_removes(engine: Engine) -> None:
-    """kill -9 of `lab up` at ten moments of its life; then `lab down --all` leaves nothing, and `lab up` works.
+    """kill -9 of `lab up` at ten moments of its life; then `lab down` leaves nothing, and `lab up` works.
 
     The moments are spread evenly over a whole start as it was just measured, each a little off by a fixed seed.
     """
@@ -216,4 +216,90 @@ def test_a_lab_that_lost_a_host_is_shown_as_broken(engine: Engine) -> None:
     assert b"bob" in reset.stderr
     assert b"Traceback" not in reset.stderr
     assert command_line("down", "--name", NAME).returncode == 0
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_host_that_was_started_anew_is_shown_without_its_network(engine: Engine) -> None:
+    """Docker says that it runs; it has lost the network that was made for it, and the lab is broken."""
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+    bob = next(member for member in instances.find(engine, NAME).hosts if member.host == "bob")
+    described = labfiles.load("nat")
+    again = plan(described, instance=NAME, images=images.ensure(engine, say=lambda _: None)).hosts[1]
+    engine.remove(bob.id)
+    engine.start(engine.create(again))
+    (status,) = json.loads(command_line("status", "--name", NAME, "--json").stdout)
+    assert status["state"] == "broken"
+    assert {host["host"]: host["state"] for host in status["hosts"]}["bob"] == "unwired"
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_reset_that_died_is_not_shown_as_up(engine: Engine) -> None:
+    """When a reset was cut off before the programs ran again, the status says which are missing; a reset mends it."""
+    assert command_line("up", "nat", "--name", NAME).returncode == 0
+    with live.attach(engine, instances.find(engine, NAME)) as instance:
+        instance.wiring.clean(instance.lab, ["server"])
+    (status,) = json.loads(command_line("status", "--name", NAME, "--json").stdout)
+    assert status["state"] == "broken"
+    server = next(host for host in status["hosts"] if host["host"] == "server")
+    assert server["programs"] == [{"program": "echo", "pid": None, "ended": "not started"}]
+    assert command_line("reset", "--name", NAME).returncode == 0
+    (status,) = json.loads(command_line("status", "--name", NAME, "--json").stdout)
+    assert status["state"] == "up"
+
+
+LISTENERS = {
+    "IPv6 only, where nobody has IPv6": ("s6.setsockopt(41, 26, 1); s6.bind(('::', 8000))", "tcp/8000", False),
+    "a mapped loopback address": ("s6.bind(('::ffff:127.0.0.1', 8000))", "tcp/8000", False),
+    "a mapped address of its own": ("s6.bind(('::ffff:192.168.1.80', 8000))", "tcp/192.168.1.80:8000", True),
+    "both families": ("s6.bind(('::', 8000))", "tcp/8000", True),
+}
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("kind", LISTENERS)
+def test_ready_is_what_others_reach(kind: str, tmp_path: Path) -> None:
+    """A listener counts exactly if another host of this lab could connect to it."""
+    bind, ready, counts = LISTENERS[kind]
+    stays = 60 if counts else 1.5
+    code = f"import socket, time; s6 = socket.socket(socket.AF_INET6); {bind}; s6.listen(); time.sleep({stays})"
+    (tmp_path / "serve.py").write_text(code)
+    (tmp_path / "lab.yaml").write_text(
+        "networks: {home: {ipam: {config: [{subnet: 192.168.1.0/24}]}}}\n"
+        "services:\n"
+        "  server:\n"
+        "    image: socketlab/host\n"
+        "    networks: {home: {ipv4_address: 192.168.1.80}}\n"
+        f"    x-lab: {{programs: {{serve: {{files: serve.py, run: [python3, serve.py], ready: '{ready}'}}}}}}\n"
+    )
+    done = command_line("up", str(tmp_path / "lab.yaml"), "--name", NAME)
+    assert done.returncode == (0 if counts else NotUpError.exit_code), done.stderr
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_setting_that_the_kernel_refuses_is_explained(engine: Engine, tmp_path: Path) -> None:
+    """The lab did not come up: exit code 5, which setting of which host, and nothing is left."""
+    (tmp_path / "lab.yaml").write_text(
+        "networks: {home: {ipam: {config: [{subnet: 192.168.1.0/24}]}}}\n"
+        "services:\n"
+        "  server:\n"
+        "    image: socketlab/host\n"
+        "    sysctls: {net.ipv4.ip_default_ttl: 9999}\n"
+        "    networks: {home: {ipv4_address: 192.168.1.80}}\n"
+    )
+    failed = command_line("up", str(tmp_path / "lab.yaml"), "--name", NAME)
+    assert failed.returncode == NotUpError.exit_code
+    assert b"server: sysctl net.ipv4.ip_default_ttl = 9999: Invalid argument" in failed.stderr
+    assert left(engine) == 0
+
+
+@pytest.mark.usefixtures("clean")
+def test_what_appears_late_is_waited_for(engine: Engine) -> None:
+    """A container that the engine makes for a client that is dead already, after `lab down` began, goes too."""
+    described = labfiles.load("nat")
+    container = plan(described, instance=NAME, images=images.ensure(engine, say=lambda _: None)).hosts[0]
+    down = start("down", "--name", NAME)
+    time.sleep(1)
+    engine.create(container)
+    assert down.wait(30) == 0
     assert left(engine) == 0

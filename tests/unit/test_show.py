@@ -30,6 +30,7 @@ from lab.show import (
     status_table,
 )
 from lab.wiring import Started
+from lab.wiring.fabric import helper
 from tests.unit.examples import connected, listening, rich_lab, small_lab
 
 GOLDEN = Path(__file__).parent / "show_data"
@@ -115,10 +116,15 @@ def test_labs_as_json() -> None:
     ]
 
 
+HELPER = helper(planned(), images={}, description="")
+
+
 def test_a_plan_as_json() -> None:
     """What will be created, down to the lines that are carried out."""
-    found = plan_json(planned())
-    assert set(found) == {"instance", "lab", "containers", "links"}
+    found = plan_json(planned(), HELPER)
+    assert set(found) == {"instance", "lab", "containers", "helper", "links"}
+    assert found["helper"]["name"] == "socketlab.mine"
+    assert "SYS_ADMIN" in found["helper"]["capabilities"]
     for container in found["containers"]:
         assert set(container) == {
             "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs",
@@ -235,7 +241,7 @@ def test_translations_as_json() -> None:
 def test_all_of_it_is_json() -> None:
     """No value that json does not know, and plain text where the program has enumerations."""
     values = [
-        plan_json(planned()),
+        plan_json(planned(), HELPER),
         status_json(UP, small_lab(), STARTED, came_up=True),
         sockets_json(VIEWS),
         nat_json(TABLES),

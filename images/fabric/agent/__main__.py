@@ -131,6 +131,11 @@ class Agent:
         del request
         return self.seal
 
+    def do_living(self, request: Request) -> Any:
+        """The names of the hosts whose first process is the one that was wired."""
+        del request
+        return [name for name, place in self.places.items() if place.lives]
+
     def do_is_sealed(self, request: Request) -> Any:
         """Whether a value was kept by `seal`."""
         del request
