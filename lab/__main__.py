@@ -268,9 +268,8 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
         console.show(view.status_table(state))
         if state["state"] != "up":
             named = state["instance"]
-            sys.stdout.write(
-                f"{named} is not up; if nothing is at work on it: `lab reset` or `lab down --name {named}`\n"
-            )
+            help_text = f"`lab reset --name {named}` or `lab down --name {named}`"
+            sys.stdout.write(f"{named} is not up; if nothing is at work on it: {help_text}\n")
 
 
 # -------------------------------------------------------------------------------------------- looking

@@ -16,7 +16,7 @@ from lab.plan import LABEL_DESCRIPTION, LABEL_HOST, LABEL_HOSTS, LABEL_INSTANCE,
 from lab.text import suggestion
 
 THREADS = 4
-"""Containers removed at once; the engine gains little from more."""
+"""Containers made or removed at once; the engine gains little from more."""
 SETTLE_SECONDS = 2.0
 """How long nothing must appear: an engine under load carries out a dead client's request late."""
 

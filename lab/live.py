@@ -36,8 +36,6 @@ from lab.scripts import sysctl_keys
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
 
-THREADS = 4
-"""Containers made or removed at once; the engine gains little from more."""
 READY_SECONDS = 15.0
 HELPER_SECONDS = 15.0
 PRISTINE_TRIES = 3
@@ -97,7 +95,7 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
         ids[planned.lab.hosts[index].name] = made = engine.create(container)
         engine.start(made)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(instances.THREADS) as pool:
         jobs = [pool.submit(make, index) for index in range(len(planned.hosts))]
         try:
             engine.start(helper_id)

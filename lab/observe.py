@@ -436,8 +436,6 @@ LOOKS = frozenset(
         "conntrack_count",
         "files",
         "ipc",
-        "links",
-        "neighbours",
         "owners",
         "packet_sockets",
         "policy",

@@ -40,8 +40,6 @@ from lab.plan import LABEL_INSTANCE, Container, plan
 
 NAME = "bench"
 SEGMENTS = 3
-THREADS = 4
-"""As many as `lab up` uses."""
 
 
 @dataclass(kw_only=True)
@@ -166,7 +164,7 @@ def bare(engine: Engine, containers: tuple[Container, ...], times: Times, prefix
         engine.start(made)
         return made
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(instances.THREADS) as pool:
         with times.measure(f"{prefix} up bare"):
             made = list(pool.map(make, containers))
         with times.measure(f"{prefix} down bare"):

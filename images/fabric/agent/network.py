@@ -30,9 +30,7 @@ LOOKS: dict[str, list[str]] = {
 }
 IP_LOOKS = {
     "addresses": "addr show",
-    "links": "link show",
     "routes": "route show table all",
-    "neighbours": "neigh show",
     "policy": "rule show",
 }
 
