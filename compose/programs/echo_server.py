@@ -3,7 +3,7 @@
     python3 echo_server.py [ADDRESS [PORT]]
 
 It speaks TCP. With the default address 127.0.0.1 only programs on the same host can reach it; give the address
-of an interface, or 0.0.0.0 for every address of the host, to be reached by others.
+of an interface, or 0.0.0.0 for every address of the host, to be reached by others. At :: it serves IPv4 and IPv6.
 """
 
 import socket
@@ -11,8 +11,9 @@ import sys
 
 HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 65432
+FAMILY = socket.AF_INET6 if ":" in HOST else socket.AF_INET
 
-with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+with socket.socket(FAMILY, socket.SOCK_STREAM) as listener:
     # A server that is started again would otherwise have to wait until the connections that it closed
     # have left TIME-WAIT.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

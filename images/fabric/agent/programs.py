@@ -93,12 +93,18 @@ def kill_all(place: Place) -> None:
 
 
 def _spawn(
-    place: Place, argv: list[str], environment: dict[str, str], cwd: str, descriptors: tuple[int, int, int]
+    place: Place,
+    argv: list[str],
+    environment: dict[str, str],
+    cwd: str,
+    descriptors: tuple[int, int, int],
+    *,
+    verb: str = "run",
 ) -> tuple[socket.socket, int]:
     """Start a program; the connection that reports its end, and its pid as seen in the host."""
     if not argv:
         raise AgentError("no command was given")
-    words = ["run", cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
+    words = [verb, cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
     if any("\0" in word for word in words):
         raise AgentError("a word of the command holds a NUL byte")
     init = _connect(place)
@@ -116,12 +122,17 @@ def _spawn(
     return init, int(said.split()[1])
 
 
-def start(place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str) -> Running:
-    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe."""
+def start(
+    place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str, *, trusted: bool = False
+) -> Running:
+    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe.
+
+    A `trusted` one runs as the user service and not as student.
+    """
     reading, writing = os.pipe()
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing))
+        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing), verb="serve" if trusted else "run")
     except BaseException:
         os.close(reading)
         raise
