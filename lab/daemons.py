@@ -22,6 +22,9 @@ PROOF_SECONDS = 5.0
 ANSWER_SECONDS = 2.0
 TAIL_LINES = 12
 PAUSE_SECONDS = 0.003
+BETWEEN_QUESTIONS = 0.2
+"""Each of them is a line of a resolver's log, whose end is shown."""
+HINT = "is there a way from the resolver to its root, and does each NS record lead to a host that serves the zone?"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +114,9 @@ def _prove_answers(wiring: Wiring, asked: Sequence[Asked]) -> None:
         open_ones = [one for one, _ in faults]
         return [one.difference(wrong) for one, wrong in faults]
 
-    _until(wiring, missing, {(one.host, one.service): one for one in asked}, PROOF_SECONDS)
+    names = {(one.host, one.service): one for one in asked}
+    hint = "" if all(one.authoritative for one in asked) else HINT
+    _until(wiring, missing, names, PROOF_SECONDS, pause=BETWEEN_QUESTIONS, hint=hint)
 
 
 def _prove_cache(wiring: Wiring, host: Host, service: Service) -> None:
@@ -135,6 +140,9 @@ def _until(
     missing: Callable[[], list[Difference]],
     chosen: Iterable[tuple[Host | str, Service | str]],
     seconds: float,
+    *,
+    pause: float = PAUSE_SECONDS,
+    hint: str = "",
 ) -> None:
     """Look until nothing is missing. Raises NotUpError after `seconds`, or once one of the daemons has ended."""
     names = [(_name(host), _name(service)) for host, service in chosen]
@@ -148,8 +156,8 @@ def _until(
                     lines += _log(
                         wiring, host, service, ended.get((host, service), f"still runs after {seconds:.0f} s")
                     )
-            raise NotUpError("\n".join(lines))
-        time.sleep(PAUSE_SECONDS)
+            raise NotUpError("\n".join(lines), hint=hint)
+        time.sleep(pause)
 
 
 def _name(of: Host | Service | str) -> str:

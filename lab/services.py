@@ -61,10 +61,9 @@ def services(lab: Lab, host: Host) -> tuple[Service, ...]:
 
 
 def _name_server(name: str, argv: tuple[str, ...], host: Host, files: tuple[tuple[str, str], ...]) -> Service:
-    # No resolver of an engine or a system would do: it must be this one, at each of the host's addresses.
     listens = tuple(
         Endpoint(protocol=protocol, address=address, port=PORT)
-        for address in host.addresses
+        for address in _listening(host)
         for protocol in (Protocol.UDP, Protocol.TCP)
     )
     return Service(name=name, argv=argv, files=files, listens=listens)
@@ -75,10 +74,12 @@ def families(host: Host) -> tuple[int, ...]:
     return tuple(sorted({address.version for address in host.addresses}))
 
 
-def _listening(host: Host) -> tuple[Address | str, ...]:
-    """Each address by itself, so that an answer comes from the address that was asked; and the host's own loopback."""
-    loopback = {4: "127.0.0.1", 6: "::1"}
-    return (*host.addresses, *(loopback[version] for version in families(host)))
+def _listening(host: Host) -> tuple[Address, ...]:
+    """Each address by itself, so that an answer comes from the address that was asked.
+
+    At a loopback address only if the host's own programs are to ask there: resolv.conf says 127.0.0.1 for none too.
+    """
+    return (*host.addresses, *(address for address in host.dns if address.is_loopback))
 
 
 def _yes(value: bool) -> str:
@@ -142,6 +143,7 @@ def unbound_conf(host: Host) -> str:
         "  use-syslog: no",
         '  logfile: ""',
         "  log-queries: yes",
+        "  log-servfail: yes",
         "  log-time-ascii: yes",
         "  verbosity: 1",
         f'  root-hints: "{here}/root.hints"',

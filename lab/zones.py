@@ -63,8 +63,9 @@ def record(line: str, *, zone: str, ttl: int) -> Record:
     given, kind, data = _head(rest, line)
     origin = dns.name.from_text(zone)
     owner = _owner(name, zone, origin)
+    written, kind = kind, kind.upper()
     if kind not in SHAPES:
-        raise RecordError("a type of record", shown(kind), _about_type(kind))
+        raise RecordError("a type of record", shown(written), _about_type(kind))
     if not data:
         raise RecordError(f"{SHAPES[kind]} after {kind}", "nothing")
     _names_and_addresses(kind, data, zone)
@@ -100,7 +101,7 @@ def _head(text: str, line: str) -> tuple[int | None, str, str]:
         elif word.upper() in OTHER_CLASSES:
             raise RecordError("the class IN, or none", shown(word), "a lab's records are of the internet's class")
         elif word.upper() != "IN":
-            return given, word.upper(), rest
+            return given, word, rest
         word, rest = _word(rest)
     raise RecordError(LINE, shown(line))
 
@@ -130,12 +131,18 @@ def _names_and_addresses(kind: str, data: str, zone: str) -> None:
     if kind not in ("NS", "CNAME", "PTR"):
         return
     name, _ = _word(data)
-    try:
-        ip_address(name)
-    except ValueError:
+    if not _is_address(name):
         _complete(name, zone)
         return
     raise RecordError(f"{SHAPES[kind]} after {kind}", shown(name), "an address is an A or AAAA record of that name")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _why(kind: str, data: str) -> str:
@@ -151,6 +158,8 @@ def _why(kind: str, data: str) -> str:
 def _about_type(kind: str) -> str:
     if kind == "SOA":
         return "the SOA is made for you; negative_ttl is its MINIMUM (RFC 2308)"
+    if _is_address(kind):
+        return "a line begins with a name"
     return suggestion(kind, SHAPES, otherwise=f"there are {', '.join(SHAPES)}")
 
 
