@@ -79,9 +79,7 @@ def check(line: str, zone: str) -> None:
     """What a server would read is that one record."""
     try:
         found = record(line, zone=zone, ttl=60)
-    except RecordError as error:
-        assert error.expected
-        assert error.observed
+    except RecordError:
         return
     assert "\n" not in str(found)
     again = dns.zone.from_text(f"{found}\n", origin=zone, relativize=False, check_origin=False)
