@@ -7,7 +7,7 @@ remembers the last verdicts, `page` shows them to people. The claims are in the 
 from __future__ import annotations
 
 from lab.errors import UsageError
-from lab.note import ports
+from lab.note import families, ports, sockets, translation, transport
 from lab.note.claim import Claim
 from lab.text import suggestion
 
@@ -25,6 +25,18 @@ CLAIMS: tuple[Claim, ...] = (
     ports.ephemeral,
     ports.ephemeral_exhaustion,
     ports.protocols,
+    sockets.accept,
+    sockets.connection,
+    sockets.many_clients,
+    transport.udp_boundaries,
+    transport.udp_stateless,
+    translation.nat_source,
+    translation.nat_reply,
+    translation.nat_inbound,
+    translation.nat_lifetime,
+    sockets.echo,
+    families.ipv6,
+    families.v6only,
 )
 
 

@@ -93,7 +93,7 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
     claim = one.claim
     parts: list[str | RichTable] = [
         f"{claim.id}: {one.verdict}",
-        _wrapped("“" + claim.says + "”", width),
+        _wrapped(_quoted(claim.says), width),
         _wrapped("Done: " + " ".join(claim.did.split()), width),
     ]
     for table in one.tables:
@@ -107,12 +107,17 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
     ]
     if one.reason:
         parts.append(_wrapped(f"It could not be shown: {one.reason}", width))
-    if len(one.checks) > len(wrong):
-        parts.append(f"  ✓ {len(one.checks) - len(wrong)} of {len(one.checks)} things that must be so are")
+    if one.checks:
+        parts.append(f"  {len(one.checks) - len(wrong)} of {len(one.checks)} checks hold")
     if claim.care:
         parts.append(_wrapped("With care: " + claim.care, width))
     parts.append(_wrapped("See " + claim.source, width))
     return parts
+
+
+def _quoted(says: str) -> str:
+    """A sentence of the note in quotation marks; what it only implies is in parentheses already."""
+    return says if says.startswith("(") else f"“{says}”"
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -81,9 +81,9 @@ def port_range(stage: Stage) -> None:
     says="A socket is uniquely identified by an IP address, port number, and protocol.",
     lab="ports",
     source="RFC 9293 §3.1; socket(7), SO_REUSEADDR and SO_REUSEPORT",
-    care="With SO_REUSEPORT, set on every one of them, several sockets of one user share address, port and protocol, "
-    "and the kernel spreads clients over them. SO_REUSEADDR is no such thing: it lets a server bind a port whose old "
-    "connections are still in TIME-WAIT, not one that listens.",
+    care="With SO_REUSEPORT, set on every one of them, several sockets of one user share address, port and "
+    "protocol, and the kernel spreads clients over them. SO_REUSEADDR is no such thing: it lets a server bind a port "
+    "whose old connections are still in TIME-WAIT, not one that listens.",
 )
 def endpoint(stage: Stage) -> None:
     """A program binds one address, port and protocol twice, with either option of socket(7) and without; then it
@@ -103,8 +103,8 @@ def endpoint(stage: Stage) -> None:
 
 @claim(
     id="ports-per-address",
-    says="If a machine has two network interfaces, each with its own IP address, then each of those IP addresses has "
-    "its own full range of ports. … These are completely independent.",
+    says="If a machine has two network interfaces, each with its own IP address, then each of those IP addresses "
+    "has its own full range of ports. … These are completely independent.",
     lab="ports",
     source="RFC 9293 §3.1; bind(2)",
 )
@@ -166,8 +166,8 @@ def many_ports(stage: Stage) -> None:
 
 @claim(
     id="other-machines",
-    says="Multiple machines on a network [may] use the same port numbers without conflict (because they have different "
-    "IP addresses).",
+    says="Multiple machines on a network [may] use the same port numbers without conflict (because they have "
+    "different IP addresses).",
     lab="ports",
     source="RFC 9293 §3.1",
 )
@@ -185,8 +185,8 @@ def other_machines(stage: Stage) -> None:
     says="On most operating systems, you need administrative privileges to bind a process to a well-known port.",
     lab="ports",
     source="RFC 6335 §6; capabilities(7), CAP_NET_BIND_SERVICE; ip(7), ip_unprivileged_port_start",
-    care="On Linux it is one capability, not being root; and a kernel setting moves the border. Docker sets it to 0 in "
-    "its containers, so in a stock container any program may bind port 80. A lab's hosts have the kernel's own "
+    care="On Linux it is one capability, not being root; and a kernel setting moves the border. Docker sets it to 0 "
+    "in its containers, so in a stock container any program may bind port 80. A lab's hosts have the kernel's own "
     "default, 1024.",
 )
 def well_known(stage: Stage) -> None:
@@ -215,8 +215,8 @@ def well_known(stage: Stage) -> None:
     "from 49152 to 65535 (though it can vary by OS).",
     lab="ports",
     source="RFC 6335 §6; RFC 6056; ip(7), ip_local_port_range",
-    care="49152-65535 is what IANA sets aside. Linux takes 32768-60999 unless it is told otherwise, and the kernel is "
-    "the one to ask.",
+    care="49152-65535 is what IANA sets aside. Linux takes 32768-60999 unless it is told otherwise, and the kernel "
+    "is the one to ask.",
 )
 def ephemeral(stage: Stage) -> None:
     """Twenty connections are made from one host and three from another; their source ports are compared with the range

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TypeVar
 
 from lab.checks import covers
-from lab.errors import LabError
+from lab.errors import AgentError, LabError
 from lab.live import Instance, Printed
 from lab.model import Address, Endpoint, Protocol
 from lab.note.claim import Claim, Evidence, Outcome, outcome
@@ -23,6 +23,7 @@ from lab.readers import read_endpoint
 from lab.talk import Talk
 
 SEEN_SECONDS = 5.0
+COMMAND_SECONDS = 5.0
 FOLDER = "programs"
 
 T = TypeVar("T")
@@ -193,6 +194,20 @@ class Stage:
         client = self.talk(host, "whoami_client.py", "--hold", protocol, address, port, *source)
         return client, read_answer(self.hear(client))
 
+    @contextmanager
+    def route(self, host: str, *words: str) -> Iterator[None]:
+        """While it lasts a host has one more route, see ip-route(8)."""
+        self._ip(host, "route", "add", *words)
+        try:
+            yield
+        finally:
+            self._ip(host, "route", "del", *words)
+
+    def _ip(self, host: str, *words: str) -> None:
+        done = self.instance.wiring.command(host, ("ip", *words), seconds=COMMAND_SECONDS)
+        if done.status:
+            raise AgentError(f"ip {' '.join(words)} on {host}: {done.stderr.decode(errors='replace').strip()}")
+
     # ----------------------------------------------------------------------------------- looking
 
     def sockets(self, host: str) -> tuple[Socket, ...]:
@@ -207,7 +222,7 @@ class Stage:
 
     def sysctl(self, host: str, key: str) -> str:
         """A kernel setting of a host, read from the kernel."""
-        printed = self.instance.wiring.command(host, ("sysctl", "-n", key), seconds=5)
+        printed = self.instance.wiring.command(host, ("sysctl", "-n", key), seconds=COMMAND_SECONDS)
         return " ".join(printed.stdout.decode().split())
 
     def translation(self, gateway: str, protocol: str, source: str) -> Translation | None:
