@@ -24,6 +24,7 @@ from lab.talk import Talk
 
 SEEN_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
+RUN_SECONDS = 10.0
 FOLDER = "programs"
 
 T = TypeVar("T")
@@ -145,12 +146,15 @@ class Stage:
         self.folder(host)
         self.instance.deploy(host, folder=FOLDER, files={name: text})
 
-    def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = 20) -> str:
-        """Run a program to its end; all that it printed."""
+    def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
+        """Run a program to its end; all that it printed. Raises NotSeenError if there is no end in time."""
         printed: Printed = self.instance.run(
             host, _command(file, words), cwd=self.folder(host), stdin=stdin.encode(), seconds=seconds
         )
-        return (printed.stdout + printed.stderr).decode(errors="replace").strip()
+        text = (printed.stdout + printed.stderr).decode(errors="replace").strip()
+        if printed.ended.reason:
+            raise NotSeenError(f"the end of {file} on {host} within {seconds:g} s", text[-200:] or "it printed nothing")
+        return text
 
     def talk(self, host: str, file: str, *words: object) -> Talk:
         """Start a program that waits for its standard input; it ends with the demonstration."""
@@ -168,14 +172,17 @@ class Stage:
         endpoint = read_endpoint(at)
         name = self.instance.start(host, _command(file, words), name=file.removesuffix(".py"), cwd=self.folder(host))
 
-        def look() -> str:
-            found = listeners(self.sockets(host))
-            output = self.instance.output(host, name)
-            if any(covers(one, endpoint) for one in found):
-                return ""
-            return f"{output.end or 'it runs, and listens elsewhere'} {output.text.decode(errors='replace')[-200:]}"
+        def listens() -> bool:
+            return any(covers(one, endpoint) for one in listeners(self.sockets(host)))
 
-        self.until(f"{file} on {host} listening at {at}", look, lambda missing: not missing)
+        deadline = time.monotonic() + SEEN_SECONDS
+        while not listens():
+            output = self.instance.output(host, name)
+            if output.end or time.monotonic() > deadline:
+                last = output.text.decode(errors="replace").strip().splitlines()[-1:]
+                observed = ", ".join([output.end or "it runs, and listens elsewhere", *last])
+                raise NotSeenError(f"{file} on {host} listening at {at}", observed)
+            time.sleep(0.01)
         return name
 
     def whoami(self, host: str, protocol: str, address: str, port: int, name: str = "", *options: str) -> str:
