@@ -1,0 +1,37 @@
+"""What was seen, as typed values: the text of ss(8), conntrack(8) and ip(8) -> Socket, Translation, Route.
+
+Pure. A line that cannot be understood raises `UnreadableError`; nothing is skipped silently, because a listener that
+is overlooked would be a wrong verdict.
+"""
+
+from __future__ import annotations
+
+from lab.observe.conntrack import Flow, Translation, translations
+from lab.observe.links import Link, Route, links, routes
+from lab.observe.sockets import Kind, Process, Socket, SocketEnd, State, listeners, on_the_wire, sockets
+from lab.observe.unreadable import UnreadableError
+from lab.observe.view import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_view
+
+__all__ = [
+    "FINGERPRINT_LOOKS",
+    "LOOKS",
+    "Flow",
+    "HostView",
+    "Kind",
+    "Link",
+    "Process",
+    "Route",
+    "Socket",
+    "SocketEnd",
+    "State",
+    "Translation",
+    "UnreadableError",
+    "fingerprint",
+    "host_view",
+    "links",
+    "listeners",
+    "on_the_wire",
+    "routes",
+    "sockets",
+    "translations",
+]
