@@ -2,11 +2,14 @@
 
 Pure. A line that cannot be understood raises `UnreadableError`; nothing is skipped silently, because a listener that
 is overlooked would be a wrong verdict.
+
+Packets, DNS messages and system calls are read by modules of their own (`lab.observe.packets`, `dns`, `syscalls`),
+which are not imported here: what they need takes longer to load than most commands to run.
 """
 
 from __future__ import annotations
 
-from lab.observe.conntrack import Flow, Translation, translations
+from lab.observe.conntrack import Event, EventKind, Flow, Translation, events, translations
 from lab.observe.links import Link, Route, links, routes
 from lab.observe.sockets import Kind, Process, Socket, SocketEnd, State, listeners, on_the_wire, sockets
 from lab.observe.unreadable import UnreadableError
@@ -15,6 +18,8 @@ from lab.observe.view import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, ho
 __all__ = [
     "FINGERPRINT_LOOKS",
     "LOOKS",
+    "Event",
+    "EventKind",
     "Flow",
     "HostView",
     "Kind",
@@ -26,6 +31,7 @@ __all__ = [
     "State",
     "Translation",
     "UnreadableError",
+    "events",
     "fingerprint",
     "host_view",
     "links",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import ip_address
 
 from lab.model import Address
@@ -86,6 +87,24 @@ class Translation:
         return self.reply.source, port
 
 
+class EventKind(StrEnum):
+    """What happened to an entry."""
+
+    NEW = "NEW"
+    UPDATE = "UPDATE"
+    DESTROY = "DESTROY"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """An entry that came, changed or went. Of one that went neither the time left is known, nor always the state."""
+
+    kind: EventKind
+    time: int
+    """nanoseconds since 1970, when conntrack(8) heard of it"""
+    translation: Translation
+
+
 _FIELD = re.compile(r"(?P<key>src|dst|sport|dport|type|code|id)=(?P<value>\S+)")
 _FLAG = re.compile(r"\[(?P<flag>[A-Z_]+)\]")
 _STATE = re.compile(r"[A-Z][A-Z0-9_]*")  # a simultaneous open is SYN_SENT2
@@ -94,6 +113,27 @@ _STATE = re.compile(r"[A-Z][A-Z0-9_]*")  # a simultaneous open is SYN_SENT2
 def translations(text: str) -> tuple[Translation, ...]:
     """The entries of `conntrack -L -o extended`. Raises UnreadableError."""
     return tuple(_translation(line) for line in text.splitlines() if line.strip())
+
+
+_EVENT = re.compile(r"\[(?P<seconds>\d+)\.(?P<micro>\d{6})\]\s+\[(?P<kind>NEW|UPDATE|DESTROY)\]\s+(?P<entry>.*)")
+_GONE = re.compile(r"(?P<head>\S+\s+\d+\s+\S+\s+\d+\s+)(?=[A-Za-z])")
+"""a line of an entry whose time left is not said: family and protocol, each with its number, then something else"""
+
+
+def events(text: str) -> tuple[Event, ...]:
+    """The lines of `conntrack -E -o extended,timestamp`. Raises UnreadableError."""
+    return tuple(_event(line) for line in text.splitlines() if line.strip())
+
+
+def _event(line: str) -> Event:
+    found = _EVENT.fullmatch(line.strip())
+    if found is None:
+        raise UnreadableError(f"conntrack -E: {line!r}")
+    return Event(
+        kind=EventKind(found["kind"]),
+        time=int(found["seconds"]) * 1_000_000_000 + int(found["micro"]) * 1000,
+        translation=_translation(_GONE.sub(r"\g<head>0 ", found["entry"], count=1)),
+    )
 
 
 def _translation(line: str) -> Translation:
