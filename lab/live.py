@@ -33,6 +33,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.scripts import sysctl_keys
+from lab.talk import Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
 
@@ -285,6 +286,10 @@ class Instance:
             limit=limit,
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
+
+    def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
+        """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
+        return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)
 
     def start(self, host: str, argv: Iterable[str], *, name: str = "", cwd: str = HOME) -> str:
         """Start a command as student that stays, see `output`; its name, which is `name` or the first free `name-N`.

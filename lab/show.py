@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from lab.instances import Running
 from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import before, steps
-from lab.text import printable
+from lab.tables import row as _row
+from lab.tables import table as _table
 from lab.wiring import Started
 from lab.wiring.fabric import links
 
@@ -25,25 +25,6 @@ Json = dict[str, Any]
 NOT_STARTED = "not started"
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
-
-
-def _table(title: str, *columns: str, numbers: Iterable[str] = (), gap: int = 2) -> Table:
-    heading = Text(printable(title), style="table.title") if title else None
-    table = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, gap, 0, 0))
-    for column in columns:
-        # What one compares, an address above all, is never broken: a terminal that is too narrow wraps whole lines.
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
-    return table
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(_cell(cell) for cell in cells))
-
-
-def _cell(value: object) -> Text:
-    # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
-    lines = value if isinstance(value, list) else [value]
-    return Text("\n".join(printable(str(line)) for line in lines))
 
 
 def _more(table: Table, host: str, count: int) -> None:
