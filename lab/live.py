@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab import instances
 from lab.checks import Difference, differences, not_listening
@@ -36,6 +36,9 @@ from lab.scripts import sysctl_keys
 from lab.talk import Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
+
+if TYPE_CHECKING:
+    from lab.recordings import Capture, Events
 
 READY_SECONDS = 15.0
 HELPER_SECONDS = 15.0
@@ -219,6 +222,25 @@ class Instance:
         """What a gateway translates now. Raises UsageError for a host that is no gateway."""
         found = self.look(["conntrack"], [self.gateway(gateway).name])[gateway].translations
         return tuple(one for one in found if one.is_translated)
+
+    def capture(self, points: Iterable[str], *, limit: int | None = None) -> Capture:
+        """Packets of hosts and networks, for a `with`: see lab/recordings.py. At most `limit` bytes are kept.
+
+        Raises UsageError for a point that there is not.
+        """
+        from lab import recordings
+
+        most = recordings.LIMIT if limit is None else limit
+        return recordings.Capture(self.wiring, self.lab, points, instance=self.name, limit=most)
+
+    def events(self, gateway: str) -> Events:
+        """What a gateway's connection tracking does, for a `with`: see lab/recordings.py.
+
+        Raises UsageError for a host that is no gateway.
+        """
+        from lab.recordings import Events
+
+        return Events(self.wiring, self.lab, self.gateway(gateway).name)
 
     def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Every host's state as lines; equal lines, equal state."""
