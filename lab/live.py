@@ -247,7 +247,7 @@ class Instance:
         return {name: fingerprint(texts) for name, texts in self._texts(hosts).items()}
 
     def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
-        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(self.lab, host))
+        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(host))
         return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
 
     # --------------------------------------------------------------------------------- programs

@@ -77,7 +77,7 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                 "memory_bytes": container.memory,
                 "pids": container.pids,
                 "before": before(host).sysctls(),
-                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(plan.lab, host)],
+                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(host)],
                 "programs": [
                     {
                         "name": program.name,
@@ -108,7 +108,7 @@ def plan_commands(plan: Plan) -> str:
     parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}"]
-        for step in (before(host), *steps(plan.lab, host)):
+        for step in (before(host), *steps(host)):
             parts += (
                 ["nft -f - <<END", *step.lines, "END"]
                 if step.kind == "nft"

@@ -168,7 +168,7 @@ class Fabric:
             "wire",
             before={host.name: before(host).sysctls() for host in lab.hosts},
             links="".join(f"{line}\n" for line in links(lab)),
-            hosts={host.name: [_step(step) for step in steps(lab, host)] for host in lab.hosts},
+            hosts={host.name: [_step(step) for step in steps(host)] for host in lab.hosts},
         )
 
     def look(
