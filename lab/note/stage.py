@@ -19,6 +19,7 @@ from lab.live import Instance, Printed
 from lab.model import Address, Endpoint, Protocol
 from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.observe import Socket, State, Translation, listeners
+from lab.plan import HOME
 from lab.readers import read_endpoint
 from lab.talk import Talk
 
@@ -68,17 +69,18 @@ def read_answer(text: str) -> Answer:
     found = _ANSWER.search(text)
     if found is None:
         return Answer(text=text.strip() or "nothing")
-    own, seen = (_joined(*found[key].split()) for key in ("own", "seen"))
+    own, seen = (joined(*found[key].split()) for key in ("own", "seen"))
     return Answer(text=text.strip(), own=own, server=found["server"], seen=seen)
 
 
-def _joined(address: str, port: object) -> str:
+def joined(address: str, port: object) -> str:
+    """ADDRESS:PORT, with brackets around an IPv6 address (RFC 3986 §3.2.2)."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def text_of(end: End) -> str:
     """An address and a port, as ADDRESS:PORT."""
-    return _joined(str(end[0]), end[1])
+    return joined(str(end[0]), end[1])
 
 
 class Stage:
@@ -146,6 +148,10 @@ class Stage:
         self.folder(host)
         self.instance.deploy(host, folder=FOLDER, files={name: text})
 
+    def put_home(self, host: str, name: str, text: str) -> None:
+        """Put a file into student's home folder of a host."""
+        self.instance.run(host, ("tee", f"{HOME}/{name}"), stdin=text.encode())
+
     def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
         """Run a program to its end; all that it printed. Raises NotSeenError if there is no end in time."""
         printed: Printed = self.instance.run(
@@ -185,9 +191,13 @@ class Stage:
             time.sleep(0.01)
         return name
 
+    def output(self, host: str, name: str) -> str:
+        """What a server printed so far."""
+        return self.instance.output(host, name).text.decode(errors="replace").strip()
+
     def whoami(self, host: str, protocol: str, address: str, port: int, name: str = "", *options: str) -> str:
         """Start a server that tells each client how it is seen; the name under which it runs."""
-        at = f"{protocol}/{_joined(address, port)}"
+        at = f"{protocol}/{joined(address, port)}"
         words = (*options, protocol, address, port, name or host)
         return self.serve(host, "whoami_server.py", *words, at=at)
 
@@ -210,6 +220,10 @@ class Stage:
         finally:
             self._ip(host, "route", "del", *words)
 
+    def forget_sockets(self, host: str) -> None:
+        """Close every TCP socket of a host, as if it had been switched off; see ss(8), --kill."""
+        self.instance.wiring.command(host, ("ss", "-K", "-H", "-n", "-a", "-t"), seconds=COMMAND_SECONDS)
+
     def _ip(self, host: str, *words: str) -> None:
         done = self.instance.wiring.command(host, ("ip", *words), seconds=COMMAND_SECONDS)
         if done.status:
@@ -226,6 +240,11 @@ class Stage:
         return tuple(
             one for one in self.sockets(host) if one.local.port == port and (not states or one.state in states)
         )
+
+    def read(self, host: str, path: str) -> str:
+        """A file of a host's, from outside."""
+        printed = self.instance.wiring.command(host, ("cat", path), seconds=COMMAND_SECONDS)
+        return printed.stdout.decode(errors="replace")
 
     def sysctl(self, host: str, key: str) -> str:
         """A kernel setting of a host, read from the kernel."""
