@@ -38,6 +38,7 @@ from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
 
 if TYPE_CHECKING:
+    from lab.observe.syscalls import Call
     from lab.recordings import Capture, Events
 
 READY_SECONDS = 15.0
@@ -55,6 +56,16 @@ class Printed:
     ended: Ended
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traced:
+    """A program that ran to its end, what it printed, and its system calls in the order of their begin."""
+
+    ended: Ended
+    stdout: bytes
+    stderr: bytes
+    calls: tuple[Call, ...]
 
 
 # --------------------------------------------------------------------------------------- up and down
@@ -273,6 +284,19 @@ class Instance:
         If it is ended because of one of them, `ended.reason` is `timeout` or `output`; nothing is raised, because
         that is the program's fault.
         """
+        return self._run(host, argv, cwd=cwd, stdin=stdin, seconds=seconds, limit=limit)
+
+    def _run(
+        self,
+        host: str,
+        argv: Iterable[str],
+        *,
+        cwd: str,
+        stdin: bytes,
+        seconds: float,
+        limit: int,
+        calls: Callable[[bytes], None] | None = None,
+    ) -> Printed:
         out, err = bytearray(), bytearray()
         pieces = iter([stdin, b""] if stdin else [])
         ended = self.wiring.run(
@@ -284,12 +308,40 @@ class Instance:
             stderr=err.extend,
             seconds=seconds,
             limit=limit,
+            calls=calls,
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
 
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
         return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)
+
+    def trace(
+        self,
+        host: str,
+        argv: Iterable[str],
+        *,
+        cwd: str = HOME,
+        stdin: bytes = b"",
+        seconds: float = 30,
+        limit: int = 1 << 20,
+    ) -> Traced:
+        """Run a command as `run` does, and trace its system calls and its children's from outside, from execve on.
+
+        The calls are those that concern networks, files, waiting and processes; see lab/observe/syscalls.py. A program
+        cannot hide or forge any. A traced program is slower. If it makes more calls than are kept (16 MiB of text), it
+        is ended, and `ended.reason` is `calls`. What a child does after the command's own end is not traced.
+        """
+        from lab.observe import syscalls
+
+        text = bytearray()
+        printed = self._run(host, argv, cwd=cwd, stdin=stdin, seconds=seconds, limit=limit, calls=text.extend)
+        return Traced(
+            ended=printed.ended,
+            stdout=printed.stdout,
+            stderr=printed.stderr,
+            calls=syscalls.calls(text.decode(errors="replace")),
+        )
 
     def start(self, host: str, argv: Iterable[str], *, name: str = "", cwd: str = HOME) -> str:
         """Start a command as student that stays, see `output`; its name, which is `name` or the first free `name-N`.

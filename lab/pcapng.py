@@ -25,26 +25,46 @@ IPV4, IPV6 = 1, 2
 MOST_TIME = 1 << 64
 
 
+class Writer:
+    """A capture file that grows: the beginning, and then packets as they come."""
+
+    def __init__(self, lab: Lab, *, instance: str, dropped: int = 0) -> None:
+        self._lab = lab
+        self._out = io.BytesIO()
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._names = host_names(lab)
+        note = f"socketlab instance {instance}, lab {lab.name}: {lab.title}"
+        if dropped:
+            note += f"; {dropped} frames were dropped"
+        self._section = blocks.SectionHeader(options={"shb_userappl": "socketlab", "opt_comment": note})
+        self._writer = FileWriter(self._out, self._section)
+        self._writer.write_block(self._section.new_member(blocks.NameResolution, records=list(_names(lab))))
+
+    def add(self, packets: Iterable[Packet]) -> None:
+        """Add packets, and before the first of an interface what is known of that."""
+        for one in packets:
+            key = (one.point, one.interface)
+            if key not in self._numbers:
+                self._numbers[key] = len(self._numbers)
+                options = _interface(self._lab, *key)
+                self._writer.write_block(
+                    self._section.new_member(blocks.InterfaceDescription, link_type=ETHERNET, options=options)
+                )
+            self._writer.write_block(_packet(self._section, one, self._numbers[key], self._names))
+
+    def take(self) -> bytes:
+        """What the file has become longer by since the last call."""
+        data = self._out.getvalue()
+        self._out.seek(0)
+        self._out.truncate()
+        return data
+
+
 def pcapng(packets: Iterable[Packet], lab: Lab, *, instance: str, dropped: int = 0) -> bytes:
     """A capture file with everything that was captured, in the order of the packets."""
-    found = tuple(packets)
-    out = io.BytesIO()
-    note = f"socketlab instance {instance}, lab {lab.name}: {lab.title}"
-    if dropped:
-        note += f"; {dropped} frames were dropped"
-    section = blocks.SectionHeader(options={"shb_userappl": "socketlab", "opt_comment": note})
-    numbers: dict[tuple[str, str], int] = {}
-    for one in found:
-        key = (one.point, one.interface)
-        if key not in numbers:
-            numbers[key] = len(numbers)
-            section.new_member(blocks.InterfaceDescription, link_type=ETHERNET, options=_interface(lab, *key))
-    writer = FileWriter(out, section)
-    writer.write_block(section.new_member(blocks.NameResolution, records=list(_names(lab))))
-    names = host_names(lab)
-    for one in found:
-        writer.write_block(_packet(section, one, numbers[one.point, one.interface], names))
-    return out.getvalue()
+    writer = Writer(lab, instance=instance, dropped=dropped)
+    writer.add(packets)
+    return writer.take()
 
 
 def host_names(lab: Lab) -> dict[Address, str]:

@@ -12,6 +12,7 @@ look at a recording come one after the other.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ from lab.wiring import CapturePoint, Recorded, Wiring
 
 LIMIT = 64 * 1024 * 1024
 """bytes of a capture that are kept; beyond it frames are counted as dropped"""
+LATE = 10_000_000
+"""nanoseconds between the moment that is noted of a frame and that at which it can be read, at most"""
 PREFIXES = {"host:": False, "network:": True}
 
 
@@ -124,6 +127,7 @@ class Capture(_Recording):
         self._limit = limit
         self._frames = Frames()
         self._packets: list[Packet] = []
+        self._complete = 0
 
     def _begin(self) -> int:
         return self._wiring.capture(self._lab, self.points.values(), limit=self._limit)
@@ -138,6 +142,7 @@ class Capture(_Recording):
         for one in self._frames.take(piece.data, interfaces):
             self._packets.append(one)
         self.dropped = piece.lost
+        self._complete = piece.complete
 
     @property
     def packets(self) -> tuple[Packet, ...]:
@@ -151,9 +156,15 @@ class Capture(_Recording):
         return self.packets
 
     def new(self) -> tuple[Packet, ...]:
-        """What no earlier call of `new` gave, of everything that was seen before this one. The capture goes on."""
+        """What no earlier call of `new` gave, so that all of it together is in the order of time.
+
+        Therefore, as long as the capture goes on, the last LATE nanoseconds are held back. `packets` has none of what was
+        given.
+        """
         self._read(drain=True)
-        found, self._packets = sorted(self._packets, key=lambda one: one.time), []
+        until = self._complete - LATE if self._number is not None else math.inf
+        found = sorted((one for one in self._packets if one.time <= until), key=lambda one: one.time)
+        self._packets = [one for one in self._packets if one.time > until]
         return tuple(found)
 
     def pcapng(self) -> bytes:

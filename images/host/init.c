@@ -11,6 +11,9 @@
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
  *        if the other side closes first, the program and its process group are killed.
+ *   hold CWD ARGC ARG... NAME=VALUE...
+ *        the same as run, but the child stops (SIGSTOP) while it is still this process' equal: whoever traces it begins
+ *        and continues it, and no program can.
  *   kill
  *        kills every process but this one, waits until none is left, answers "none left" (or "some left"), and closes.
  *
@@ -170,6 +173,7 @@ static pid_t start_program(char **strings, int count, const int *fds) {
     argv[argc] = NULL;
     child = fork();
     if (child == 0) {
+        if (!strcmp(strings[0], "hold")) raise(SIGSTOP);
         /* execvpe searches this process' own PATH, so the program's is put in place first. */
         environ = strings + 3 + argc;
         become_program(argv, environ, strings[1], fds);
@@ -251,7 +255,7 @@ static void serve(int index) {
         answer(socket, kill_all() ? "some left" : "none left", -1);
         for (i = 0; i < connection_count; i++)
             if (connections[i].socket == socket) close_connection(i);
-    } else if (count && !strcmp(strings[0], "run") && fd_count == 3 && !connections[index].program) {
+    } else if (count && (!strcmp(strings[0], "run") || !strcmp(strings[0], "hold")) && fd_count == 3 && !connections[index].program) {
         connections[index].program = start_program(strings, count, fds);
         if (connections[index].program > 0) answer(socket, "pid", connections[index].program);
         else {

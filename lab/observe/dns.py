@@ -118,21 +118,30 @@ class Message:
     answer: Answer | None
 
 
+class Reader:
+    """Takes packets one after the other, and gives the messages that are complete with each."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[object, ...], _Stream] = {}
+
+    def take(self, one: Packet) -> tuple[Message | Undecodable, ...]:
+        """The messages; over UDP there is one in each packet, over TCP any number."""
+        if PORT not in (one.source_port, one.destination_port) or one.source is None or one.destination is None:
+            return ()
+        if one.kind is PacketKind.UDP and not one.fragment:
+            return (message(one, one.payload),)
+        if one.kind is not PacketKind.TCP:
+            return ()
+        key = (one.point, one.interface, *one.ends)
+        if Flag.SYN in one.flags or key not in self._streams:
+            self._streams[key] = _Stream(start=one.sequence + (Flag.SYN in one.flags))
+        return tuple(message(one, data) for data in self._streams[key].take(one))
+
+
 def messages(packets: Iterable[Packet]) -> tuple[Message | Undecodable, ...]:
     """Every message to or from port 53, over UDP and TCP, in the order in which it was complete."""
-    streams: dict[tuple[object, ...], _Stream] = {}
-    found: list[Message | Undecodable] = []
-    for one in packets:
-        if PORT not in (one.source_port, one.destination_port) or not one.source or not one.destination:
-            continue
-        if one.kind is PacketKind.UDP and not one.fragment:
-            found.append(message(one, one.payload))
-        elif one.kind is PacketKind.TCP:
-            key = (one.point, one.interface, *one.ends)
-            if Flag.SYN in one.flags or key not in streams:
-                streams[key] = _Stream(start=one.sequence + (Flag.SYN in one.flags))
-            found += [message(one, data) for data in streams[key].take(one)]
-    return tuple(found)
+    reader = Reader()
+    return tuple(found for one in packets for found in reader.take(one))
 
 
 def queries(packets: Iterable[Packet]) -> tuple[Query, ...]:

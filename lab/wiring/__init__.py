@@ -17,7 +17,10 @@ from lab.plan import Plan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How a foreground program ended: its exit status, and why it was ended from outside (`timeout`, `output`)."""
+    """How a foreground program ended: its exit status, and why it was ended from outside.
+
+    That is `timeout`, `output` or, where its calls are traced, `calls`.
+    """
 
     status: int
     reason: str = ""
@@ -77,6 +80,8 @@ class Recorded:
     """what was dropped: frames of a capture, bytes of text"""
     overrun: bool = False
     """whether the kernel had to drop events, nobody knows how many"""
+    complete: int = 0
+    """of a capture: when everything was read that had come (nanoseconds since 1970)"""
     interfaces: tuple[tuple[int, str], ...] = ()
     """of a capture: (index of the point, name of the interface)"""
 
@@ -113,8 +118,12 @@ class Wiring(Protocol):
         seconds: float | None = None,
         limit: int | None = None,
         terminal: Terminal | None = None,
+        calls: Callable[[bytes], None] | None = None,
     ) -> Ended:
-        """Run a program to its end."""
+        """Run a program to its end. With `calls` its system calls are traced, which is told in the words of strace(1).
+
+        One that makes more calls than are kept is ended, for the reason `calls`.
+        """
 
     def resize(self, terminal: Terminal) -> None:
         """Tell the program that runs now that its terminal has another size."""

@@ -220,9 +220,10 @@ class Fabric:
         seconds: float | None = None,
         limit: int | None = None,
         terminal: Terminal | None = None,
+        calls: Callable[[bytes], None] | None = None,
     ) -> Ended:
         """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
-        sinks = {"stdout": stdout, "stderr": stderr}
+        sinks = {"stdout": stdout, "stderr": stderr} | ({} if calls is None else {"calls": calls})
         over = threading.Event()
         with self._lock:
             self._say(
@@ -236,6 +237,7 @@ class Fabric:
                     "limit": limit,
                     "terminal": [terminal.lines, terminal.columns] if terminal else None,
                 }
+                | ({} if calls is None else {"trace": True})
             )
             if stdin is None:
                 self._say({"stdin": ""})
@@ -302,6 +304,7 @@ class Fabric:
             data=base64.b64decode(found["data"]),
             lost=found["lost"],
             overrun=found.get("overrun", False),
+            complete=found.get("complete", 0),
             interfaces=tuple((index, name) for index, name in found.get("interfaces", ())),
         )
 

@@ -275,7 +275,7 @@ class Connection:
             return {"error": f"{type(error).__name__}: {error} (in request {request.get('op')!r})"}
 
     def run(self, request: Request) -> object:
-        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit, terminal}."""
+        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit, terminal, trace}."""
         early, self.pending = _input(self.pending), []
         status, reason = programs.run(
             self.agent.place(request["host"]),
@@ -287,6 +287,7 @@ class Connection:
             seconds=request.get("seconds"),
             limit=request.get("limit"),
             terminal=tuple(request["terminal"]) if request.get("terminal") else None,
+            traced=request.get("trace", False),
         )
         return {"status": status, "reason": reason}
 

@@ -93,6 +93,8 @@ class Recording:
     """frames that were dropped: by the kernel, because nobody read them in time, or here, beyond the limit"""
     interfaces: list[tuple[int, str]] = field(default_factory=list)
     """(index of the point, name of the device), in the order in which they were first seen"""
+    complete: int = 0
+    """everything that came before this time is in `data`, or lost"""
     full: bool = False
     stopped: bool = False
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -127,6 +129,7 @@ class Recording:
                 self._drain(index, now)
                 _, dropped = struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
                 self.lost += dropped
+            self.complete = now
 
     def _drain(self, index: int, until: int) -> None:
         """Read a socket until it is empty or has come to what arrived after `until`: a flood has no end."""
@@ -180,7 +183,7 @@ class Recording:
 
     def state(self) -> dict[str, object]:
         """What a reader must know beside the data."""
-        return {"lost": self.lost, "interfaces": self.interfaces}
+        return {"lost": self.lost, "complete": self.complete, "interfaces": self.interfaces}
 
     def inodes(self) -> set[int]:
         """The inodes of its sockets, which are in the hosts' namespaces without being the hosts' own."""
