@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lab import instances
+from lab import daemons, instances
 from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
@@ -385,7 +385,11 @@ class Instance:
         return {name: list(fingerprint(text)) for name, text in texts.items()}
 
     def start_programs(self, hosts: tuple[str, ...]) -> None:
-        """Start the declared programs of hosts and wait until each listens where it says. Raises NotUpError."""
+        """Start the daemons of hosts and prove them, then the declared programs, each of which listens where it says.
+
+        Raises NotUpError.
+        """
+        daemons.start(self.wiring, self.lab, hosts)
         waiting: list[tuple[Host, Program]] = []
         for host in self.lab.hosts:
             for program in host.programs:

@@ -15,6 +15,7 @@ from lab.model import Address, Host, Lab
 from lab.observe import HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import before, steps
+from lab.services import services
 from lab.tables import row as _row
 from lab.tables import table as _table
 from lab.wiring import Started
@@ -99,7 +100,7 @@ def plan_table(plan: Plan) -> Table:
     """One row per host: where it is attached, and what more it is."""
     table = _table(plan.lab.title, "HOST", "INTERFACES", "MORE")
     for host in plan.lab.hosts:
-        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_programs(host)])
+        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_names(host), *_programs(host)])
     return table
 
 
@@ -135,6 +136,14 @@ def _nat(host: Host) -> list[str]:
     ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
     forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
     return [f"NAT to {host.nat.outside}, ports {ports}", *forwards]
+
+
+def _names(host: Host) -> list[str]:
+    found = [f"serves the zone {zone.name}" for zone in host.zones]
+    if host.resolver is not None:
+        found.append(f"resolves from {_words(host.resolver.root)}")
+    asks = [f"asks {_words(host.dns)}"] if host.dns else []
+    return [*found, *asks, *([f"remembers names: {host.cache}"] if host.cache else [])]
 
 
 def _programs(host: Host) -> list[str]:
@@ -193,11 +202,9 @@ def _not_started(lab: Lab | None, name: str, programs: Iterable[Started], *, cam
     if lab is None or not came_up:
         return []
     there = {one.program for one in programs if one.host == name}
-    return [
-        {"program": program.name, "pid": None, "ended": NOT_STARTED}
-        for program in lab.host(name).programs
-        if program.run and program.name not in there
-    ]
+    host = lab.host(name)
+    wanted = [service.name for service in services(lab, host)] + [one.name for one in host.programs if one.run]
+    return [{"program": one, "pid": None, "ended": NOT_STARTED} for one in wanted if one not in there]
 
 
 def _addresses(lab: Lab | None, name: str) -> list[str]:

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from lab.errors import AgentError, EngineError, InstanceError, LabError
-from lab.model import Host, Lab
+from lab.model import Address, Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
+from lab.services import ENVIRONMENT, STATE, Service
 from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal
 
 NAME = "fabric"
@@ -207,6 +208,29 @@ class Fabric:
     def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
         """See Wiring."""
         self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
+
+    def serve(self, host: str, service: Service) -> None:
+        """See Wiring."""
+        folder = service.cwd.removeprefix("/run/")
+        owned = {f"{folder}/{STATE}": 0o700}
+        if service.folder:
+            owned[service.folder.removeprefix("/run/")] = 0o755
+        self._ask(
+            "serve",
+            host=host,
+            service=service.name,
+            folder=folder,
+            files=[[name, base64.b64encode(text.encode()).decode()] for name, text in service.files],
+            owned=owned,
+            argv=service.argv,
+            environment=ENVIRONMENT,
+        )
+
+    def query(self, queries: Iterable[tuple[str, Address, int, bytes]], *, seconds: float) -> tuple[bytes | None, ...]:
+        """See Wiring."""
+        asked = [[host, str(address), port, base64.b64encode(data).decode()] for host, address, port, data in queries]
+        answers = self._ask("query", queries=asked, seconds=seconds)
+        return tuple(None if one is None else base64.b64decode(one) for one in answers)
 
     def run(
         self,

@@ -23,7 +23,7 @@ from lab.model import Lab
 
 GOLDEN = Path(__file__).parent / "labfiles"
 BAD = sorted((GOLDEN / "bad").glob("*.yaml"))
-GOOD = [*sorted((GOLDEN / "good").glob("*.yaml")), labfiles.folder() / "nat.yaml"]
+GOOD = [*sorted((GOLDEN / "good").glob("*.yaml")), *sorted(labfiles.folder().glob("*.yaml"))]
 UPDATE = os.environ.get("SOCKETLAB_UPDATE_GOLDEN") == "1"
 
 FILES = ("programs/echo.py", "programs/echo_client.py", "programs/echo_server.py", "programs/web.py", "programs/dns.py")

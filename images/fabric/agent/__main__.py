@@ -98,6 +98,28 @@ class Agent:
         self.programs[place.name, started.name] = started
         return {"pid": started.pid}
 
+    def do_serve(self, request: Request) -> Any:
+        """Start a trusted daemon, after the one of that name was ended.
+
+        {host, service, folder, files: [[name, base64]], owned: {folder: mode}, argv, environment}
+        """
+        place, name = self.place(request["host"]), request["service"]
+        if (place.name, name) in self.programs:
+            self.programs[place.name, name].stop()
+        content = [(file, base64.b64decode(data)) for file, data in request["files"]]
+        files.provide(place, request["folder"], content, request["owned"])
+        cwd, environment = f"/run/{request['folder']}", request["environment"]
+        started = programs.start(place, name, request["argv"], environment, cwd, trusted=True)
+        self.programs[place.name, name] = started
+        return {"pid": started.pid}
+
+    def do_query(self, request: Request) -> Any:
+        """Send datagrams from hosts: {queries: [[host, address, port, base64]], seconds} -> answers, or null each."""
+        return self.network.query(
+            [(self.place(host), to, port, base64.b64decode(data)) for host, to, port, data in request["queries"]],
+            request["seconds"],
+        )
+
     def do_programs(self, request: Request) -> Any:
         """What was started to stay: [{host, program, pid, end}]."""
         del request

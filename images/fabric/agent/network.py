@@ -5,8 +5,10 @@ Scripts arrive as text for ip(8) and nft(8), already complete but for process id
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import socket
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
 THREADS = 4
+MOST_DATAGRAM = 65535
 
 IPC_TABLES = ("shm", "msg", "sem")
 IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
@@ -123,6 +126,13 @@ class Network:
             found["ipc"] = "\n".join(_ipc_objects())
         return found
 
+    def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
+        """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
+
+        Only an answer from that very address and port counts, because the socket is connected (udp(7)).
+        """
+        return list(self.threads.map(lambda one: _query(*one, seconds=seconds), queries))
+
     def forget(self, places: dict[str, Place], gateways: list[str]) -> None:
         """Close every socket, then empty every table that traffic fills.
 
@@ -157,6 +167,18 @@ def _without(own: Collection[int], rows: str) -> str:
     row = re.compile(rf'p_raw [^"]*users:\(\("[^)"]*",pid={os.getpid()},fd=\d+\)\) ino:(\d+) [^"]*')
     lines = ((row.fullmatch(line), line) for line in rows.split("\n"))
     return "\n".join(line for found, line in lines if found is None or int(found[1]) not in own)
+
+
+def _query(place: Place, address: str, port: int, data: bytes, *, seconds: float) -> str | None:
+    setns(place.net, CLONE_NEWNET)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(seconds)
+        try:
+            asking.connect((address, port))
+            asking.send(data)
+            return base64.b64encode(asking.recv(MOST_DATAGRAM)).decode()
+        except OSError:  # nobody listens there, there is no way to it, or it keeps silent
+            return None
 
 
 def _hide_processes(place: Place) -> None:
