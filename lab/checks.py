@@ -37,7 +37,7 @@ def differences(lab: Lab, views: Mapping[str, HostView]) -> tuple[Difference, ..
         found += _addresses(host, view)
         found += _routes(host, view)
         found += _rules(host, view)
-        found += _sysctls(lab, host, view)
+        found += _sysctls(host, view)
         found += _nothing_listens(host, view)
     return tuple(found)
 
@@ -92,9 +92,9 @@ def _rules(host: Host, view: HostView) -> list[Difference]:
     return [Difference(host=host.name, subject="nft rules", expected=_words(missing), observed=_words(observed))]
 
 
-def _sysctls(lab: Lab, host: Host, view: HostView) -> list[Difference]:
+def _sysctls(host: Host, view: HostView) -> list[Difference]:
     expected = before(host).sysctls()
-    for step in steps(lab, host):
+    for step in steps(host):
         if step.kind == "sysctl":
             expected |= step.sysctls()
     seen = dict(view.sysctls)

@@ -17,6 +17,7 @@ from lab.model import (
     Endpoint,
     Forward,
     Host,
+    Impairments,
     Interface,
     InterfaceAddress,
     Lab,
@@ -115,7 +116,15 @@ class Checker:
         if part.internal is False:
             self.problem((*here, "internal"), "true", "false", "no network of a lab leads to the outside")
         self.subnets[name] = tuple(found.values())
-        return Network(name=name, subnets=self.subnets[name])
+        return Network(name=name, subnets=self.subnets[name], impairments=self.impairments(name, part.x_lab))
+
+    def impairments(self, network: str, part: schema.NetworkExtension) -> Impairments:
+        """What happens to the packets of a network."""
+        if part.reorder and not part.delay:
+            path: Path = ("networks", network, "x-lab", "reorder")
+            hint = "a packet overtakes others only while those are delayed"
+            self.problem(path, "`delay` beside `reorder`", "none", hint)
+        return Impairments(loss=part.loss, delay=part.delay, reorder=part.reorder)
 
     def disjoint(self, networks: tuple[Network, ...]) -> None:
         """No address may belong to two networks of a lab."""
@@ -229,7 +238,7 @@ class Checker:
             interfaces=interfaces,
             gateways=tuple(part.x_lab.gateway),
             hostname=part.hostname or "",
-            extra_hosts=tuple(part.extra_hosts.items()),
+            extra_hosts=part.extra_hosts,
             dns=tuple(part.dns),
             dns_search=tuple(part.dns_search),
             dns_options=tuple(part.dns_opt),

@@ -324,7 +324,7 @@ class Engine:
             security_opt=["apparmor=unconfined"] if container.sees_machine else ["no-new-privileges"],
             pids_limit=container.pids,
             tmpfs=dict(container.tmpfs),
-            extra_hosts=dict(container.extra_hosts),
+            extra_hosts=[f"{name}:{address}" for name, address in container.extra_hosts],
             dns=list(container.dns),
             dns_search=list(container.dns_search),
             dns_opt=list(container.dns_options),

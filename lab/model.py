@@ -66,11 +66,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Impairments:
+    """What happens to the packets of a segment; nothing, if all is 0."""
+
+    loss: int = 0
+    """how many of a million IP packets are lost"""
+    delay: int = 0
+    """how much later a packet arrives, in microseconds"""
+    reorder: int = 0
+    """how many of a million packets are not delayed, so that they overtake others (tc-netem(8))"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
     """One broadcast segment, with at most one subnet of each address family."""
 
     name: str
     subnets: tuple[Subnet, ...]
+    impairments: Impairments = Impairments()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

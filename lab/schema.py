@@ -29,6 +29,7 @@ from lab.readers import (
     read_cache,
     read_capability,
     read_driver,
+    read_duration,
     read_endpoint,
     read_extra_hosts,
     read_file,
@@ -38,6 +39,7 @@ from lab.readers import (
     read_processors,
     read_record_line,
     read_resolver_option,
+    read_share,
     read_size,
     read_subnet,
     read_sysctls,
@@ -64,6 +66,9 @@ _ONE_OR_MORE: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _S
 _COMMAND: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _SCALAR, "minItems": 1}]}
 _PAIRS: dict[str, Any] = {
     "anyOf": [{"type": "object", "additionalProperties": _SCALAR}, {"type": "array", "items": _STRING}]
+}
+_NAMES: dict[str, Any] = {
+    "anyOf": [{"type": "object", "additionalProperties": _ONE_OR_MORE}, {"type": "array", "items": _STRING}]
 }
 _BOOLEAN: dict[str, Any] = {"type": ["boolean", "string"]}
 
@@ -123,6 +128,20 @@ class Ipam(Part):
     )
 
 
+class NetworkExtension(Part):
+    """What Compose has no word for."""
+
+    loss: Annotated[int, *_typed(read_share, _STRING)] = Field(
+        default=0, description="the share of IP packets that are lost, such as 10%"
+    )
+    delay: Annotated[int, *_typed(read_duration, _STRING)] = Field(
+        default=0, description="how much later a packet arrives, such as 50ms"
+    )
+    reorder: Annotated[int, *_typed(read_share, _STRING)] = Field(
+        default=0, description="the share of packets that are not delayed and overtake others, such as 5%"
+    )
+
+
 class NetworkPart(Part):
     """A network: one broadcast segment."""
 
@@ -130,6 +149,7 @@ class NetworkPart(Part):
     driver: Annotated[str, *_typed(read_driver, {"const": "bridge"})] = "bridge"
     enable_ipv6: Boolean | None = None
     internal: Boolean | None = None
+    x_lab: NetworkExtension = Field(default_factory=NetworkExtension, alias="x-lab")
 
 
 class Attachment(Part):
@@ -251,8 +271,8 @@ class ServicePart(Part):
     hostname: Annotated[
         str | None, *_typed(name_reader("a host name", r"(?=.{1,64}$)" + HOST_NAME, HOST_NAME_RULE), _STRING)
     ] = None
-    extra_hosts: Annotated[dict[str, Any], *_typed(read_extra_hosts, _PAIRS)] = Field(
-        default={}, description="further lines of /etc/hosts"
+    extra_hosts: Annotated[tuple[Any, ...], *_typed(read_extra_hosts, _NAMES)] = Field(
+        default=(), description="further lines of /etc/hosts, such as [server.example:192.0.2.80]"
     )
     dns: AddressList = Field(default=[], description="name servers: hosts of the lab")
     dns_search: DomainList = Field(default=[], description="domains in which short names are looked up")
@@ -347,6 +367,7 @@ NOUNS: dict[type[Part], str] = {
     LabFile: "a lab file",
     LabExtension: "a lab",
     NetworkPart: "a network",
+    NetworkExtension: "a network's x-lab",
     Ipam: "ipam",
     IpamConfig: "a subnet",
     ServicePart: "a host",

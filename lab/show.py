@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from lab.instances import Running
 from lab.model import Address, Host, Lab
@@ -17,7 +16,8 @@ from lab.observe import HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import before, steps
 from lab.services import services
-from lab.text import printable
+from lab.tables import row as _row
+from lab.tables import table as _table
 from lab.wiring import Started
 from lab.wiring.fabric import links
 
@@ -26,25 +26,6 @@ Json = dict[str, Any]
 NOT_STARTED = "not started"
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
-
-
-def _table(title: str, *columns: str, numbers: Iterable[str] = (), gap: int = 2) -> Table:
-    heading = Text(printable(title), style="table.title") if title else None
-    table = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, gap, 0, 0))
-    for column in columns:
-        # What one compares, an address above all, is never broken: a terminal that is too narrow wraps whole lines.
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
-    return table
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(_cell(cell) for cell in cells))
-
-
-def _cell(value: object) -> Text:
-    # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
-    lines = value if isinstance(value, list) else [value]
-    return Text("\n".join(printable(str(line)) for line in lines))
 
 
 def _more(table: Table, host: str, count: int) -> None:
@@ -97,7 +78,7 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                 "memory_bytes": container.memory,
                 "pids": container.pids,
                 "before": before(host).sysctls(),
-                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(plan.lab, host)],
+                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(host)],
                 "programs": [
                     {
                         "name": program.name,
@@ -137,7 +118,7 @@ def plan_commands(plan: Plan) -> str:
     parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}"]
-        for step in (before(host), *steps(plan.lab, host)):
+        for step in (before(host), *steps(host)):
             parts += (
                 ["nft -f - <<END", *step.lines, "END"]
                 if step.kind == "nft"

@@ -13,6 +13,9 @@
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
  *        if the other side closes first, the program and its process group are killed.
+ *   hold CWD ARGC ARG... NAME=VALUE...
+ *        the same as run, but the child stops (SIGSTOP) while it is still this process' equal: whoever traces it begins
+ *        and continues it, and no program can.
  *   serve CWD ARGC ARG... NAME=VALUE...
  *        the same for a trusted daemon, which runs as the user `service`: no program of `student` can end it, trace
  *        it or write its files.
@@ -179,6 +182,11 @@ static int split(char *text, int length, char **strings) {
     return count;
 }
 
+/* Whether a request starts a program. */
+static int is_start(const char *verb) {
+    return !strcmp(verb, "run") || !strcmp(verb, "hold") || !strcmp(verb, "serve");
+}
+
 static pid_t start_program(char **strings, int count, const int *fds) {
     static char *argv[MOST_STRINGS];
     int argc = count > 2 ? atoi(strings[2]) : 0;
@@ -188,6 +196,7 @@ static pid_t start_program(char **strings, int count, const int *fds) {
     argv[argc] = NULL;
     child = fork();
     if (child == 0) {
+        if (!strcmp(strings[0], "hold")) raise(SIGSTOP);
         /* execvpe searches this process' own PATH, so the program's is put in place first. */
         environ = strings + 3 + argc;
         become_program(!strcmp(strings[0], "serve"), argv, environ, strings[1], fds);
@@ -269,8 +278,7 @@ static void serve(int index) {
         answer(socket, kill_all() ? "some left" : "none left", -1);
         for (i = 0; i < connection_count; i++)
             if (connections[i].socket == socket) close_connection(i);
-    } else if (count && (!strcmp(strings[0], "run") || !strcmp(strings[0], "serve")) && fd_count == 3 &&
-               !connections[index].program) {
+    } else if (count && is_start(strings[0]) && fd_count == 3 && !connections[index].program) {
         connections[index].program = start_program(strings, count, fds);
         if (connections[index].program > 0) answer(socket, "pid", connections[index].program);
         else {

@@ -168,10 +168,10 @@ def forward(port: int, protocol: str, address: str, to_port: int) -> Forward:
     return Forward(port=port, to=Endpoint(protocol=Protocol(protocol), address=ip_address(address), port=to_port))
 
 
-def as_declared(lab: Lab, host: Host) -> HostView:
+def as_declared(host: Host) -> HostView:
     """What is seen of a host in which everything is as declared and no program runs."""
     settings = before(host).sysctls()
-    for step in steps(lab, host):
+    for step in steps(host):
         if step.kind == "sysctl":
             settings |= step.sysctls()
     loopback = Link(name="lo", up=True, mac="00:00:00:00:00:00", addresses=(ip_interface("127.0.0.1/8"),))
