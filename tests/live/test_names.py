@@ -322,6 +322,55 @@ def test_a_lab_whose_resolver_finds_nothing_does_not_come_up(engine: Engine) -> 
     assert name not in [one.name for one in running(engine)]
 
 
+# ------------------------------------------------------------------------------------ another topology
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_resolver_finds_zones_behind_a_router_and_over_both_families(lab: Instance) -> None:
+    """Its root speaks IPv6 only, the zone's servers IPv4 only; a wildcard and a reverse zone are found too."""
+    wanted = {
+        ("long.test.", "A"): ["A 192.0.2.9"],
+        ("some.any.test.", "TXT"): ['TXT "any; name"'],
+        ("2.2.0.192.in-addr.arpa.", "PTR"): ["PTR a.test."],
+    }
+    for (name, kind), expected in wanted.items():
+        assert data(answer(lab, name, kind, host="router", server="2001:db8:b::53")) == expected
+    assert ttl(answer(lab, "long.test.", host="router", server="198.51.100.53")) > 86400, "a week is kept as a week"
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_host_asks_its_own_resolver_by_a_loopback_address(lab: Instance) -> None:
+    """Where `dns` says so, the daemon listens there too."""
+    assert looked_up(lab, "resolver", "long.test") == ["192.0.2.9"]
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_zone_on_two_hosts_survives_one(lab: Instance) -> None:
+    """The resolver asks the other server of the zone."""
+    lab.stop("a", "nsd")
+    assert data(answer(lab, "never.test.", host="router", server="198.51.100.53")) == ["A 192.0.2.9"]
+    lab.reset()
+    lab.stop("b", "nsd")
+    assert data(answer(lab, "never.test.", host="router", server="198.51.100.53")) == ["A 192.0.2.9"]
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_what_nobody_may_remember_is_asked_each_time(lab: Instance) -> None:
+    """A TTL of 0, and a negative TTL of 0 (RFC 1035 §3.2.1, RFC 2308 §5)."""
+    for name in ("never.test.", "nobody.test."):
+        answer(lab, name, host="router", server="198.51.100.53")
+        before = asked(lab, "a") + asked(lab, "b")
+        for _ in range(3):
+            answer(lab, name, host="router", server="198.51.100.53")
+        assert asked(lab, "a") + asked(lab, "b") == before + 3, name
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_delegation_that_leads_nowhere_is_a_lab_too(lab: Instance) -> None:
+    """The lab comes up with it; whoever asks for such a name gets SERVFAIL."""
+    assert answer(lab, "x.lame.", host="router", server="198.51.100.53").rcode() == dns.rcode.SERVFAIL
+
+
 # ----------------------------------------------------------------------------------- nobody else is asked
 
 
