@@ -134,8 +134,8 @@ def unbound_conf(host: Host) -> str:
         f"  do-ip4: {_yes(4 in families(host))}",
         f"  do-ip6: {_yes(6 in families(host))}",
         "  num-threads: 1",
-        "  outgoing-range: 128",
-        "  num-queries-per-thread: 64",
+        "  outgoing-range: 512",
+        "  num-queries-per-thread: 256",
         '  username: ""',  # it is started as the user that it is to be
         '  chroot: ""',
         f'  directory: "{here}"',
