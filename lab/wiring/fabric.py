@@ -14,11 +14,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from lab.errors import AgentError, EngineError, InstanceError, LabError
+from lab.errors import AgentError, EngineError, InstanceError, LabError, NotUpError
 from lab.model import Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
-from lab.wiring import CommandResult, Ended, Output, Started, Terminal
+from lab.wiring import CommandResult, Ended, Output, Started, Terminal, impairments
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
@@ -29,6 +29,9 @@ It waits for the socket by itself: asking the engine for another process costs m
 """
 
 TURN_SECONDS = 60
+
+TC = "tc -batch -"
+"""How the agent names tc(8) when it tells of its failure."""
 
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
@@ -69,7 +72,7 @@ def links(lab: Lab) -> tuple[str, ...]:
     `{pid:NAME}` stands for the process whose network namespace gets the far end. Hardware addresses are
     locally administered (IEEE 802c) and count hosts and interfaces, so that captures of two runs compare.
     """
-    bridges = {network.name: f"n{index}" for index, network in enumerate(lab.networks)}
+    bridges = {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
     lines = []
     for network, bridge in bridges.items():
         # Short names may read as keywords of ip(8), hence `dev` everywhere; the alias tells a reader.
@@ -80,7 +83,7 @@ def links(lab: Lab) -> tuple[str, ...]:
     for number, host in enumerate(lab.hosts):
         for index, interface in enumerate(host.interfaces):
             lines.append(
-                f"link add dev h{number}i{index} master {bridges[interface.network]} up type veth "
+                f"link add dev {impairments.port(number, index)} master {bridges[interface.network]} up type veth "
                 f"peer name {interface.name} address {mac(number, index)} netns {{pid:{host.name}}}"
             )
     return tuple(lines)
@@ -159,12 +162,22 @@ class Fabric:
     def wire(self, plan: Plan) -> None:
         """See Wiring."""
         lab = plan.lab
-        self._ask(
-            "wire",
-            before={host.name: before(host).sysctls() for host in lab.hosts},
-            links="".join(f"{line}\n" for line in links(lab)),
-            hosts={host.name: [_step(step) for step in steps(host)] for host in lab.hosts},
-        )
+        try:
+            self._ask(
+                "wire",
+                before={host.name: before(host).sysctls() for host in lab.hosts},
+                links="".join(f"{line}\n" for line in links(lab)),
+                segments=[_step(step) for step in impairments.steps(lab)],
+                hosts={
+                    host.name: [_step(step) for step in (impairments.features(host), *steps(host))]
+                    for host in lab.hosts
+                },
+            )
+        except AgentError as error:
+            delayed = impairments.queues(lab)
+            if delayed and TC in error.message:
+                raise _no_netem(delayed, error.message) from error
+            raise
 
     def look(
         self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
@@ -178,7 +191,15 @@ class Fabric:
         """See Wiring."""
         names = list(hosts)
         gateways = [name for name in names if lab.host(name).nat is not None]
-        self._ask("clean", hosts=names, gateways=gateways)
+        # What is on the segments is all hosts' together.
+        whole = {host.name for host in lab.hosts} <= set(names)
+        queues = [_step(step) for step in impairments.emptied(lab).values()] if whole else []
+        self._ask("clean", hosts=names, gateways=gateways, queues=queues, counters=whole)
+
+    def segments(self) -> dict[str, str]:
+        """See Wiring."""
+        found: dict[str, str] = self._ask("segments")
+        return found
 
     def command(
         self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""
@@ -307,6 +328,16 @@ class Fabric:
 
 def _step(step: Step) -> tuple[str, str | dict[str, str]]:
     return (step.kind, step.sysctls() if step.kind == "sysctl" else step.text)
+
+
+def _no_netem(networks: Iterable[str], said: str) -> NotUpError:
+    keys = ", ".join(f"networks.{network}.x-lab.delay" for network in networks)
+    last = said.split(f"{TC}: ", 1)[-1].splitlines()[0]
+    return NotUpError(
+        f"{keys}: expected a kernel that delays packets with tc-netem(8), its module sch_netem, observed: {last}",
+        hint="load it on the machine with `modprobe sch_netem` (Ubuntu has it in a package linux-modules-extra-…), "
+        "or leave out `delay` and `reorder`; `loss` needs neither",
+    )
 
 
 def _mode(content: bytes) -> int:
