@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, LabFileError
@@ -44,6 +46,22 @@ def show(value: RenderableType) -> None:
     with console.capture() as captured:
         console.print(value)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def show_all(values: Iterable[str | RenderableType]) -> None:
+    """Print paragraphs of text and tables, with an empty line after the last."""
+    for value in values:
+        if isinstance(value, str):
+            sys.stdout.write("".join(f"{printable(line)}\n" for line in value.splitlines()))
+        else:
+            show(value)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def width() -> int:
+    """How many columns a paragraph may have."""
+    return shutil.get_terminal_size().columns
 
 
 def show_json(value: Any) -> None:

@@ -303,6 +303,7 @@ class Engine:
                     image=container.image,
                     name=container.name,
                     hostname=container.hostname,
+                    command=list(container.command),
                     labels=dict(container.labels),
                     host_config=self._host_config(container),
                 )
@@ -326,6 +327,7 @@ class Engine:
             extra_hosts=[f"{name}:{address}" for name, address in container.extra_hosts],
             dns=list(container.dns),
             dns_search=list(container.dns_search),
+            dns_opt=list(container.dns_options),
             ipc_mode="private",
             shm_size=1024 * 1024,
             log_config=LogConfig(type="none"),

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab import instances, segments
+from lab import daemons, instances, segments
 from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
@@ -34,8 +34,13 @@ from lab.plan import (
 )
 from lab.scripts import sysctl_keys
 from lab.segments import Segment
+from lab.talk import Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
+
+if TYPE_CHECKING:
+    from lab.observe.syscalls import Call
+    from lab.recordings import Capture, Events
 
 READY_SECONDS = 15.0
 HELPER_SECONDS = 15.0
@@ -52,6 +57,16 @@ class Printed:
     ended: Ended
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traced:
+    """A program that ran to its end, what it printed, and its system calls in the order of their begin."""
+
+    ended: Ended
+    stdout: bytes
+    stderr: bytes
+    calls: tuple[Call, ...]
 
 
 # --------------------------------------------------------------------------------------- up and down
@@ -220,6 +235,25 @@ class Instance:
         found = self.look(["conntrack"], [self.gateway(gateway).name])[gateway].translations
         return tuple(one for one in found if one.is_translated)
 
+    def capture(self, points: Iterable[str], *, limit: int | None = None) -> Capture:
+        """Packets of hosts and networks, for a `with`: see lab/recordings.py. At most `limit` bytes are kept.
+
+        Raises UsageError for a point that there is not.
+        """
+        from lab import recordings
+
+        most = recordings.LIMIT if limit is None else limit
+        return recordings.Capture(self.wiring, self.lab, points, instance=self.name, limit=most)
+
+    def events(self, gateway: str) -> Events:
+        """What a gateway's connection tracking does, for a `with`: see lab/recordings.py.
+
+        Raises UsageError for a host that is no gateway.
+        """
+        from lab.recordings import Events
+
+        return Events(self.wiring, self.lab, self.gateway(gateway).name)
+
     def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Every host's state as lines; equal lines, equal state."""
         return {name: fingerprint(texts) for name, texts in self._texts(hosts).items()}
@@ -255,6 +289,19 @@ class Instance:
         If it is ended because of one of them, `ended.reason` is `timeout` or `output`; nothing is raised, because
         that is the program's fault.
         """
+        return self._run(host, argv, cwd=cwd, stdin=stdin, seconds=seconds, limit=limit)
+
+    def _run(
+        self,
+        host: str,
+        argv: Iterable[str],
+        *,
+        cwd: str,
+        stdin: bytes,
+        seconds: float,
+        limit: int,
+        calls: Callable[[bytes], None] | None = None,
+    ) -> Printed:
         out, err = bytearray(), bytearray()
         pieces = iter([stdin, b""] if stdin else [])
         ended = self.wiring.run(
@@ -266,8 +313,40 @@ class Instance:
             stderr=err.extend,
             seconds=seconds,
             limit=limit,
+            calls=calls,
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
+
+    def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
+        """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
+        return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)
+
+    def trace(
+        self,
+        host: str,
+        argv: Iterable[str],
+        *,
+        cwd: str = HOME,
+        stdin: bytes = b"",
+        seconds: float = 30,
+        limit: int = 1 << 20,
+    ) -> Traced:
+        """Run a command as `run` does, and trace its system calls and its children's from outside, from execve on.
+
+        The calls are those that concern networks, files, waiting and processes; see lab/observe/syscalls.py. A program
+        cannot hide or forge any. A traced program is slower. If it makes more calls than are kept (16 MiB of text), it
+        is ended, and `ended.reason` is `calls`. What a child does after the command's own end is not traced.
+        """
+        from lab.observe import syscalls
+
+        text = bytearray()
+        printed = self._run(host, argv, cwd=cwd, stdin=stdin, seconds=seconds, limit=limit, calls=text.extend)
+        return Traced(
+            ended=printed.ended,
+            stdout=printed.stdout,
+            stderr=printed.stderr,
+            calls=syscalls.calls(text.decode(errors="replace")),
+        )
 
     def start(self, host: str, argv: Iterable[str], *, name: str = "", cwd: str = HOME) -> str:
         """Start a command as student that stays, see `output`; its name, which is `name` or the first free `name-N`.
@@ -316,7 +395,11 @@ class Instance:
         return found | ({segments.SEGMENTS: list(segments.fingerprint(on_segments))} if whole else {})
 
     def start_programs(self, hosts: tuple[str, ...]) -> None:
-        """Start the declared programs of hosts and wait until each listens where it says. Raises NotUpError."""
+        """Start the daemons of hosts and prove them, then the declared programs, each of which listens where it says.
+
+        Raises NotUpError.
+        """
+        daemons.start(self.wiring, self.lab, hosts)
         waiting: list[tuple[Host, Program]] = []
         for host in self.lab.hosts:
             for program in host.programs:

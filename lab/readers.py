@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from lab.model import MILLION, Address, Endpoint, PortPolicy, PortRange, Protocol, Subnet
+from lab.model import MILLION, Address, Cache, Endpoint, PortPolicy, PortRange, Protocol, Subnet
 from lab.text import suggestion
 from lab.yamltree import shown
 
@@ -37,6 +37,19 @@ RESERVED: dict[IPv4Network | IPv6Network, str] = {
     ip_network("ff00::/8"): "multicast",
 }
 """What no host's address may be of, and what it is for instead (RFC 6890, RFC 4291)."""
+
+
+RESOLVER_NUMBERS = {"ndots": (0, 15), "timeout": (1, 30), "attempts": (1, 5)}
+RESOLVER_FLAGS = (
+    "rotate",
+    "no-check-names",
+    "edns0",
+    "single-request",
+    "single-request-reopen",
+    "no-tld-query",
+    "use-vc",
+)
+"""Options of resolv.conf(5): those that take a number, with their limits, and the others."""
 
 
 def wrong(expected: str, observed: object, hint: str = "", *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -73,6 +86,13 @@ def _integer_in(text: str, low: int, high: int) -> int | None:
     if not re.fullmatch(r"0|[1-9][0-9]{0,8}", text):
         return None
     return int(text) if low <= int(text) <= high else None
+
+
+def read_record_line(value: object) -> str:
+    if isinstance(value, dict):
+        hint = "in YAML a colon before a space or at the end makes a mapping: put the line into quotes"
+        raise wrong("a record in a line of text", value, hint)
+    return read_line(value)
 
 
 def integer_reader(low: int, high: int, what: str) -> Callable[[object], int]:
@@ -198,6 +218,26 @@ def read_ports(value: object) -> PortPolicy | PortRange:
     if low > high:
         raise wrong("a range from a lower to a higher port", text, f"did you mean {high}-{low}?")
     return PortRange(low=low, high=high)
+
+
+def read_cache(value: object) -> Cache:
+    if value != Cache.NSCD:
+        raise wrong("nscd", value, "it is the only cache of a host; a resolver has one of its own")
+    return Cache.NSCD
+
+
+def read_resolver_option(value: object) -> str:
+    expected = "an option of resolv.conf(5), such as timeout:1"
+    text = read_text(value, expected)
+    name, colon, number = text.partition(":")
+    if name in RESOLVER_NUMBERS:
+        low, high = RESOLVER_NUMBERS[name]
+        if _integer_in(number, low, high) is None:
+            raise wrong(f"{name}:N with a number from {low} to {high}", text)
+    elif colon or name not in RESOLVER_FLAGS:
+        known = (*RESOLVER_NUMBERS, *RESOLVER_FLAGS)
+        raise wrong(expected, text, suggestion(name, known, otherwise=f"there are {', '.join(known)}"))
+    return text
 
 
 def _split_port(text: str, expected: str, *, after: str = "") -> tuple[Address | None, int]:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from lab.instances import Running
 from lab.model import MILLION, Address, Host, Lab
@@ -18,7 +17,9 @@ from lab.observe import HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import Step, before, steps
 from lab.segments import Segment, impairment_words
-from lab.text import printable
+from lab.services import services
+from lab.tables import row as _row
+from lab.tables import table as _table
 from lab.wiring import Started, impairments
 from lab.wiring.fabric import links
 
@@ -28,25 +29,6 @@ NOT_STARTED = "not started"
 MOST_NAMES = 8
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
-
-
-def _table(title: str, *columns: str, numbers: Iterable[str] = (), gap: int = 2) -> Table:
-    heading = Text(printable(title), style="table.title") if title else None
-    table = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, gap, 0, 0))
-    for column in columns:
-        # What one compares, an address above all, is never broken: a terminal that is too narrow wraps whole lines.
-        table.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
-    return table
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(_cell(cell) for cell in cells))
-
-
-def _cell(value: object) -> Text:
-    # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
-    lines = value if isinstance(value, list) else [value]
-    return Text("\n".join(printable(str(line)) for line in lines))
 
 
 def _more(table: Table, host: str, count: int) -> None:
@@ -126,7 +108,7 @@ def plan_table(plan: Plan) -> Table:
     """One row per host: where it is attached, and what more it is."""
     table = _table(plan.lab.title, "HOST", "INTERFACES", "MORE")
     for host in plan.lab.hosts:
-        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_programs(host)])
+        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_names(host), *_programs(host)])
     return table
 
 
@@ -168,6 +150,14 @@ def _nat(host: Host) -> list[str]:
     ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
     forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
     return [f"NAT to {host.nat.outside}, ports {ports}", *forwards]
+
+
+def _names(host: Host) -> list[str]:
+    found = [f"serves the zone {zone.name}" for zone in host.zones]
+    if host.resolver is not None:
+        found.append(f"resolves from {_words(host.resolver.root)}")
+    asks = [f"asks {_words(host.dns)}"] if host.dns else []
+    return [*found, *asks, *([f"remembers names: {host.cache}"] if host.cache else [])]
 
 
 def _programs(host: Host) -> list[str]:
@@ -226,11 +216,9 @@ def _not_started(lab: Lab | None, name: str, programs: Iterable[Started], *, cam
     if lab is None or not came_up:
         return []
     there = {one.program for one in programs if one.host == name}
-    return [
-        {"program": program.name, "pid": None, "ended": NOT_STARTED}
-        for program in lab.host(name).programs
-        if program.run and program.name not in there
-    ]
+    host = lab.host(name)
+    wanted = [service.name for service in services(lab, host)] + [one.name for one in host.programs if one.run]
+    return [{"program": one, "pid": None, "ended": NOT_STARTED} for one in wanted if one not in there]
 
 
 def _addresses(lab: Lab | None, name: str) -> list[str]:

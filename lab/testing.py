@@ -21,8 +21,9 @@ from testinfra.host import Host as TestinfraHost
 
 from lab import images, instances, labfiles, live
 from lab.engine import Engine
-from lab.live import Instance
+from lab.live import Instance, Traced
 from lab.observe import Socket, Translation
+from lab.recordings import Capture
 
 COMMAND_SECONDS = 20.0
 
@@ -125,6 +126,16 @@ class Fixtures:
     def translations(self, lab: Instance) -> Callable[[str], tuple[Translation, ...]]:
         """Every translation of a gateway. Raises UsageError for a host that is none: it has none, whatever happens."""
         return lab.translations
+
+    @pytest.fixture
+    def capture(self, lab: Instance) -> Callable[..., Capture]:
+        """Packets of hosts and networks, for a `with`: see Instance.capture."""
+        return lab.capture
+
+    @pytest.fixture
+    def trace(self, lab: Instance) -> Callable[..., Traced]:
+        """Run a program and trace its system calls: see Instance.trace."""
+        return lab.trace
 
 
 def pytest_configure(config: pytest.Config) -> None:

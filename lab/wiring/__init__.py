@@ -11,13 +11,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lab.model import Host, Lab
+from lab.model import Address, Host, Lab
 from lab.plan import Plan
+from lab.services import Service
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How a foreground program ended: its exit status, and why it was ended from outside (`timeout`, `output`)."""
+    """How a foreground program ended: its exit status, and why it was ended from outside.
+
+    That is `timeout`, `output` or, where its calls are traced, `calls`.
+    """
 
     status: int
     reason: str = ""
@@ -60,6 +64,29 @@ class CommandResult:
     stderr: bytes
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CapturePoint:
+    """Where frames are recorded: all interfaces of a host, or a whole network."""
+
+    name: str
+    is_network: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """A piece of a recording, and what is to be known beside it."""
+
+    data: bytes
+    lost: int = 0
+    """what was dropped: frames of a capture, bytes of text"""
+    overrun: bool = False
+    """whether the kernel had to drop events, nobody knows how many"""
+    complete: int = 0
+    """of a capture: when everything was read that had come (nanoseconds since 1970)"""
+    interfaces: tuple[tuple[int, str], ...] = ()
+    """of a capture: (index of the point, name of the interface)"""
+
+
 class Wiring(Protocol):
     """One instance's wiring, connected."""
 
@@ -80,6 +107,15 @@ class Wiring(Protocol):
     def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
         """Start a program that stays."""
 
+    def serve(self, host: str, service: Service) -> None:
+        """Start a trusted daemon with its files put in place; one of that name that runs is ended before."""
+
+    def query(self, queries: Iterable[tuple[str, Address, int, bytes]], *, seconds: float) -> tuple[bytes | None, ...]:
+        """Send UDP datagrams, each from a host to an address and port; what came back of each in time.
+
+        They are sent by the wiring's own program in the host's network namespace.
+        """
+
     def run(
         self,
         host: Host,
@@ -92,8 +128,12 @@ class Wiring(Protocol):
         seconds: float | None = None,
         limit: int | None = None,
         terminal: Terminal | None = None,
+        calls: Callable[[bytes], None] | None = None,
     ) -> Ended:
-        """Run a program to its end."""
+        """Run a program to its end. With `calls` its system calls are traced, which is told in the words of strace(1).
+
+        One that makes more calls than are kept is ended, for the reason `calls`.
+        """
 
     def resize(self, terminal: Terminal) -> None:
         """Tell the program that runs now that its terminal has another size."""
@@ -124,6 +164,27 @@ class Wiring(Protocol):
         It comes from the host's image, which no program of the host can write to. Raises LabError after `seconds`,
         or beyond `limit` bytes of output.
         """
+
+    def capture(self, lab: Lab, points: Iterable[CapturePoint], *, limit: int) -> int:
+        """Begin to record what passes points, at most `limit` bytes; the recording's number.
+
+        When it returns, the points are watched. A recording ends with this connection at last.
+        """
+
+    def events(self, gateway: str) -> int:
+        """Begin to record the events of a gateway's connection tracking; the recording's number."""
+
+    def recorded(self, recording: int, *, at: int, drain: bool = False) -> Recorded:
+        """A piece of a recording from the byte `at` on; an empty one at the end of what there is.
+
+        With `drain` everything that came before this call is there.
+        """
+
+    def stop_recording(self, recording: int) -> None:
+        """Record nothing more than what came before this call. It can still be read."""
+
+    def forget_recording(self, recording: int) -> None:
+        """Let go of a recording."""
 
     def turn(self) -> AbstractContextManager[None]:
         """While it lasts no other client changes the instance, if it takes its turn too. Waits for the others."""

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from lab.errors import AgentError, EngineError, InstanceError, LabError, NotUpError
-from lab.model import Host, Lab
+from lab.model import Address, Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
-from lab.wiring import CommandResult, Ended, Output, Started, Terminal, impairments
+from lab.services import ENVIRONMENT, STATE, Service
+from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, impairments
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
@@ -37,7 +38,8 @@ CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
     "SYS_ADMIN",  # setns(2)
     "SYS_CHROOT",  # setns(2) into a mount namespace
-    "SYS_PTRACE",  # the way to another process' namespaces leads through /proc
+    "SYS_PTRACE",  # the way to another process' namespaces leads through /proc; strace
+    "NET_RAW",  # packet sockets, for captures
     "DAC_READ_SEARCH",  # ss -p
     "DAC_OVERRIDE",  # emptying what a program left without permissions
     "CHOWN",
@@ -72,7 +74,7 @@ def links(lab: Lab) -> tuple[str, ...]:
     `{pid:NAME}` stands for the process whose network namespace gets the far end. Hardware addresses are
     locally administered (IEEE 802c) and count hosts and interfaces, so that captures of two runs compare.
     """
-    bridges = {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
+    bridges = _bridges(lab)
     lines = []
     for network, bridge in bridges.items():
         # Short names may read as keywords of ip(8), hence `dev` everywhere; the alias tells a reader.
@@ -87,6 +89,10 @@ def links(lab: Lab) -> tuple[str, ...]:
                 f"peer name {interface.name} address {mac(number, index)} netns {{pid:{host.name}}}"
             )
     return tuple(lines)
+
+
+def _bridges(lab: Lab) -> dict[str, str]:
+    return {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
 
 
 def mac(host: int, interface: int) -> str:
@@ -224,6 +230,29 @@ class Fabric:
         """See Wiring."""
         self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
 
+    def serve(self, host: str, service: Service) -> None:
+        """See Wiring."""
+        folder = service.cwd.removeprefix("/run/")
+        owned = {f"{folder}/{STATE}": 0o700}
+        if service.folder:
+            owned[service.folder.removeprefix("/run/")] = 0o755
+        self._ask(
+            "serve",
+            host=host,
+            service=service.name,
+            folder=folder,
+            files=[[name, base64.b64encode(text.encode()).decode()] for name, text in service.files],
+            owned=owned,
+            argv=service.argv,
+            environment=ENVIRONMENT,
+        )
+
+    def query(self, queries: Iterable[tuple[str, Address, int, bytes]], *, seconds: float) -> tuple[bytes | None, ...]:
+        """See Wiring."""
+        asked = [[host, str(address), port, base64.b64encode(data).decode()] for host, address, port, data in queries]
+        answers = self._ask("query", queries=asked, seconds=seconds)
+        return tuple(None if one is None else base64.b64decode(one) for one in answers)
+
     def run(
         self,
         host: Host,
@@ -236,9 +265,10 @@ class Fabric:
         seconds: float | None = None,
         limit: int | None = None,
         terminal: Terminal | None = None,
+        calls: Callable[[bytes], None] | None = None,
     ) -> Ended:
         """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
-        sinks = {"stdout": stdout, "stderr": stderr}
+        sinks = {"stdout": stdout, "stderr": stderr} | ({} if calls is None else {"calls": calls})
         over = threading.Event()
         with self._lock:
             self._say(
@@ -252,6 +282,7 @@ class Fabric:
                     "limit": limit,
                     "terminal": [terminal.lines, terminal.columns] if terminal else None,
                 }
+                | ({} if calls is None else {"trace": True})
             )
             if stdin is None:
                 self._say({"stdin": ""})
@@ -298,6 +329,37 @@ class Fabric:
     def stop(self, host: str, program: str) -> None:
         """See Wiring."""
         self._ask("stop", host=host, program=program)
+
+    # ----------------------------------------------------------------------------------- recordings
+
+    def capture(self, lab: Lab, points: Iterable[CapturePoint], *, limit: int) -> int:
+        """See Wiring."""
+        bridges = _bridges(lab)
+        places = [{"bridge": bridges[one.name]} if one.is_network else {"host": one.name} for one in points]
+        return int(self._ask("capture", points=places, limit=limit))
+
+    def events(self, gateway: str) -> int:
+        """See Wiring."""
+        return int(self._ask("events", host=gateway))
+
+    def recorded(self, recording: int, *, at: int, drain: bool = False) -> Recorded:
+        """See Wiring."""
+        found = self._ask("recorded", recording=recording, at=at, drain=drain)
+        return Recorded(
+            data=base64.b64decode(found["data"]),
+            lost=found["lost"],
+            overrun=found.get("overrun", False),
+            complete=found.get("complete", 0),
+            interfaces=tuple((index, name) for index, name in found.get("interfaces", ())),
+        )
+
+    def stop_recording(self, recording: int) -> None:
+        """See Wiring."""
+        self._ask("stop_recording", recording=recording)
+
+    def forget_recording(self, recording: int) -> None:
+        """See Wiring."""
+        self._ask("forget_recording", recording=recording)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from lab.model import (
     Address,
+    Cache,
     Endpoint,
     Forward,
     Host,
@@ -20,7 +21,10 @@ from lab.model import (
     Program,
     ProgramFile,
     Protocol,
+    Record,
+    Resolver,
     Timeout,
+    Zone,
 )
 from lab.observe import HostView, Kind, Link, Process, Route, Socket, SocketEnd, State
 from lab.scripts import before, nat_rules, steps
@@ -97,12 +101,23 @@ def rich_lab() -> Lab:
         extra_hosts=(("router.home", ip_address("192.168.1.1")), ("router.home", ip_address("fd00:1::1"))),
         dns=(ip_address("192.168.1.1"), ip_address("fd00:1::1")),
         dns_search=("home.example",),
+        dns_options=("timeout:1",),
         sysctls=(("net.ipv4.ip_local_port_range", "40000 40100"),),
         environment=(("GREETING", "grüß dich"),),
         capabilities=("NET_RAW",),
         memory=64 * 1024 * 1024,
         pids=32,
         cpus=0.5,
+        zones=(
+            Zone(
+                name="example.com.",
+                ttl=60,
+                negative_ttl=2,
+                records=(Record(name="www.example.com.", ttl=5, type="AAAA", data="fd00:1::7"),),
+            ),
+        ),
+        resolver=Resolver(root=(ip_address("192.168.1.1"),)),
+        cache=Cache.NSCD,
         programs=(
             Program(
                 name="tool",

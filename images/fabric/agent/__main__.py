@@ -19,8 +19,11 @@ from typing import Any
 import commands
 import files
 import programs
+import recorder
+from follower import Events
 from namespaces import AgentError, Place, find, processes_of
 from network import Network
+from recordings import Recordings
 
 SOCKET = "/run/agent.sock"
 MOST_BYTES = 64 * 1024 * 1024
@@ -36,6 +39,8 @@ class Agent:
         self.network = Network()
         self.places: dict[str, Place] = {}
         self.programs: dict[tuple[str, str], programs.Running] = {}
+        self.recordings = Recordings()
+        self.clock = recorder.keep_clock_running()
         self.seal: Any = None
         self.lock = threading.Lock()
         self.turn = threading.Lock()
@@ -76,7 +81,8 @@ class Agent:
         """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
         places, what = self.some(request.get("hosts")), request["what"]
         seen: dict[str, dict[str, Any]] = {}
-        seen.update(self.network.look(places, what, request.get("sysctls", [])))
+        own = self.recordings.inodes()
+        seen.update(self.network.look(places, what, request.get("sysctls", []), own))
         if "processes" in what:
             for name, found in processes_of(places).items():
                 seen[name]["processes"] = found
@@ -96,6 +102,28 @@ class Agent:
         started = programs.start(place, request["program"], request["argv"], request["environment"], request["cwd"])
         self.programs[place.name, started.name] = started
         return {"pid": started.pid}
+
+    def do_serve(self, request: Request) -> Any:
+        """Start a trusted daemon, after the one of that name was ended.
+
+        {host, service, folder, files: [[name, base64]], owned: {folder: mode}, argv, environment}
+        """
+        place, name = self.place(request["host"]), request["service"]
+        if (place.name, name) in self.programs:
+            self.programs[place.name, name].stop()
+        content = [(file, base64.b64decode(data)) for file, data in request["files"]]
+        files.provide(place, request["folder"], content, request["owned"])
+        cwd, environment = f"/run/{request['folder']}", request["environment"]
+        started = programs.start(place, name, request["argv"], environment, cwd, trusted=True)
+        self.programs[place.name, name] = started
+        return {"pid": started.pid}
+
+    def do_query(self, request: Request) -> Any:
+        """Send datagrams from hosts: {queries: [[host, address, port, base64]], seconds} -> answers, or null each."""
+        return self.network.query(
+            [(self.place(host), to, port, base64.b64decode(data)) for host, to, port, data in request["queries"]],
+            request["seconds"],
+        )
 
     def do_programs(self, request: Request) -> Any:
         """What was started to stay: [{host, program, pid, end}]."""
@@ -163,6 +191,42 @@ class Agent:
         out, err = (base64.b64encode(data).decode() for data in (done.stdout, done.stderr))
         return {"status": done.status, "stdout": out, "stderr": err}
 
+    def do_capture(self, request: Request) -> Any:
+        """Record frames: {points: [{host} or {bridge}], limit} -> its number. Nothing later than this is missed."""
+        points = [
+            recorder.Point(namespace=self.place(one["host"]).net)
+            if "host" in one
+            else recorder.Point(namespace=self.network.own, device=one["bridge"])
+            for one in request["points"]
+        ]
+        size = recorder.buffer_size(len(points))
+        sockets = list(self.network.threads.map(lambda point: recorder.open_socket(point, size), points))
+        segments = frozenset(index for index, point in enumerate(points) if point.device)
+        recording = recorder.Recording(sockets=sockets, limit=request["limit"], segments=segments)
+        number = self.recordings.add(recording)
+        recording.start()
+        return number
+
+    def do_events(self, request: Request) -> Any:
+        """Record the events of a gateway's connection tracking: {host} -> its number."""
+        namespace = self.place(request["host"]).net
+        return self.recordings.add(self.network.threads.submit(Events.start, namespace).result())
+
+    def do_recorded(self, request: Request) -> Any:
+        """A piece of a recording: {recording, at, drain} -> {data: base64, ...}. See recordings.py."""
+        if request["drain"]:
+            self.recordings.get(request["recording"]).drain()
+        data, state = self.recordings.read(request["recording"], request["at"])
+        return {"data": base64.b64encode(data).decode(), **state}
+
+    def do_stop_recording(self, request: Request) -> Any:
+        """Record nothing more; what was recorded can still be read: {recording}."""
+        self.recordings.get(request["recording"]).stop()
+
+    def do_forget_recording(self, request: Request) -> Any:
+        """Let go of a recording: {recording}."""
+        self.recordings.forget(request["recording"])
+
 
 class Connection:
     """One client: a line is a request."""
@@ -174,6 +238,8 @@ class Connection:
         self.pending: list[bytes] = []
         """lines that came together with the one being served"""
         self.has_turn = False
+        self.recordings: list[int] = []
+        """those that this client began; they end with the connection at last"""
 
     def fileno(self) -> int:
         """See programs.Client."""
@@ -209,6 +275,8 @@ class Connection:
         finally:
             if self.has_turn:
                 self.agent.turn.release()
+            for number in self.recordings:
+                self.agent.recordings.forget(number)
 
     def converse(self) -> None:
         """Requests and answers."""
@@ -229,14 +297,17 @@ class Connection:
         try:
             if request["op"] in ("run", "take_turn", "end_turn"):
                 return {"ok": getattr(self, request["op"])(request)}
-            return {"ok": getattr(self.agent, f"do_{request['op']}")(request)}
+            done = getattr(self.agent, f"do_{request['op']}")(request)
+            if request["op"] in ("capture", "events"):
+                self.recordings.append(done)
+            return {"ok": done}
         except AgentError as error:
             return {"error": str(error)}
         except Exception as error:
             return {"error": f"{type(error).__name__}: {error} (in request {request.get('op')!r})"}
 
     def run(self, request: Request) -> object:
-        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit, terminal}."""
+        """Run a program in the foreground: {host, argv, environment, cwd, seconds, limit, terminal, trace}."""
         early, self.pending = _input(self.pending), []
         status, reason = programs.run(
             self.agent.place(request["host"]),
@@ -248,6 +319,7 @@ class Connection:
             seconds=request.get("seconds"),
             limit=request.get("limit"),
             terminal=tuple(request["terminal"]) if request.get("terminal") else None,
+            traced=request.get("trace", False),
         )
         return {"status": status, "reason": reason}
 

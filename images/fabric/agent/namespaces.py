@@ -154,6 +154,21 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
     return found
 
 
+def pid_here(place: Place, pid: int) -> int:
+    """A process of a host as it is numbered here. Raises AgentError if there is none."""
+    for other in _processes():
+        try:
+            if os.stat(f"/proc/{other}/ns/pid").st_ino != place.pid_namespace:
+                continue
+            with open(f"/proc/{other}/status", encoding="utf-8", errors="replace") as file:
+                numbers = next(line.split()[1:] for line in file if line.startswith("NSpid:"))
+        except (OSError, StopIteration):
+            continue  # it ended meanwhile
+        if numbers[-1] == str(pid):
+            return other
+    raise AgentError(f"{place.name}: no process {pid}")
+
+
 def _describe(pid: int) -> dict[str, object]:
     with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)

@@ -5,8 +5,11 @@ Scripts arrive as text for ip(8) and nft(8), already complete but for process id
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import socket
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +17,7 @@ import offload
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
 THREADS = 4
+MOST_DATAGRAM = 65535
 
 IPC_TABLES = ("shm", "msg", "sem")
 IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
@@ -110,9 +114,16 @@ class Network:
         """Set every counter of the segments to 0."""
         self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
 
-    def look(self, places: dict[str, Place], what: list[str], sysctls: list[str]) -> dict[str, dict[str, str]]:
-        """For every host the text of each thing asked for."""
+    def look(
+        self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()
+    ) -> dict[str, dict[str, str]]:
+        """For every host the text of each thing asked for, without our `own` packet sockets, given by their inodes."""
         answers = self.threads.map(lambda place: self._look(place, what, sysctls), places.values())
+        if own and "packet_sockets" in what:
+            return {
+                name: found | {"packet_sockets": _without(own, found["packet_sockets"])}
+                for name, found in zip(places, answers, strict=True)
+            }
         return dict(zip(places, answers, strict=True))
 
     def _look(self, place: Place, what: list[str], sysctls: list[str]) -> dict[str, str]:
@@ -131,6 +142,13 @@ class Network:
             setns(place.ipc, CLONE_NEWIPC)
             found["ipc"] = "\n".join(_ipc_objects())
         return found
+
+    def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
+        """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
+
+        Only an answer from that very address and port counts, because the socket is connected (udp(7)).
+        """
+        return list(self.threads.map(lambda one: _query(*one, seconds=seconds), queries))
 
     def forget(self, places: dict[str, Place], gateways: list[str], queues: list[tuple[str, str]]) -> None:
         """Close every socket, then empty every table that traffic fills.
@@ -157,6 +175,28 @@ class Network:
         setns(place.ipc, CLONE_NEWIPC)
         if _ipc_objects():
             run_tool(["ipcrm", "--all"])
+
+
+def _without(own: Collection[int], rows: str) -> str:
+    """The rows of ss(8) that are not of our own sockets, told by this process and the inode.
+
+    A program gives itself any name, but none with a `)` in it (see lab/observe/sockets.py): it cannot hide its row.
+    """
+    row = re.compile(rf'p_raw [^"]*users:\(\("[^)"]*",pid={os.getpid()},fd=\d+\)\) ino:(\d+) [^"]*')
+    lines = ((row.fullmatch(line), line) for line in rows.split("\n"))
+    return "\n".join(line for found, line in lines if found is None or int(found[1]) not in own)
+
+
+def _query(place: Place, address: str, port: int, data: bytes, *, seconds: float) -> str | None:
+    setns(place.net, CLONE_NEWNET)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(seconds)
+        try:
+            asking.connect((address, port))
+            asking.send(data)
+            return base64.b64encode(asking.recv(MOST_DATAGRAM)).decode()
+        except OSError:  # nobody listens there, there is no way to it, or it keeps silent
+            return None
 
 
 def _hide_processes(place: Place) -> None:

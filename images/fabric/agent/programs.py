@@ -5,6 +5,7 @@ The protocol with PID 1 is described in images/host/init.c.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from namespaces import AgentError, Place
+from tracer import Tracer
 
 KEPT_BYTES = 256 * 1024
 """How much of a program's output is kept: the end of it."""
@@ -29,6 +31,7 @@ REFUSALS = {
 }
 """What it means when a host's PID 1 starts no program, by the first word of its answer."""
 CHUNK = 65536
+PIECE = 512 * 1024
 STUDENT = 1000
 TTY_GROUP = 5
 TIOCSPTLCK = 0x40045431
@@ -93,12 +96,18 @@ def kill_all(place: Place) -> None:
 
 
 def _spawn(
-    place: Place, argv: list[str], environment: dict[str, str], cwd: str, descriptors: tuple[int, int, int]
+    place: Place,
+    argv: list[str],
+    environment: dict[str, str],
+    cwd: str,
+    descriptors: tuple[int, int, int],
+    *,
+    verb: str = "run",
 ) -> tuple[socket.socket, int]:
     """Start a program; the connection that reports its end, and its pid as seen in the host."""
     if not argv:
         raise AgentError("no command was given")
-    words = ["run", cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
+    words = [verb, cwd, str(len(argv)), *argv, *(f"{name}={value}" for name, value in environment.items())]
     if any("\0" in word for word in words):
         raise AgentError("a word of the command holds a NUL byte")
     init = _connect(place)
@@ -116,12 +125,17 @@ def _spawn(
     return init, int(said.split()[1])
 
 
-def start(place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str) -> Running:
-    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe."""
+def start(
+    place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str, *, trusted: bool = False
+) -> Running:
+    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe.
+
+    A `trusted` one runs as the user service and not as student.
+    """
     reading, writing = os.pipe()
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing))
+        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing), verb="serve" if trusted else "run")
     except BaseException:
         os.close(reading)
         raise
@@ -194,7 +208,7 @@ class Client(Protocol):
         """
 
     def send(self, stream: str, data: bytes) -> None:
-        """Pass on what the program printed to `stdout` or `stderr`."""
+        """Pass on what the program printed to `stdout` or `stderr`, or its `calls`."""
 
 
 def run(
@@ -208,18 +222,22 @@ def run(
     seconds: float | None,
     limit: int | None,
     terminal: Size | None = None,
+    traced: bool = False,
 ) -> tuple[int, str]:
     """Run a program to its end, passing its input and output on. `early` is input that is there already.
 
     With the size of a `terminal` it gets one of its host's, where both outputs come together.
 
+    `traced`: its system calls follow as `calls`, in the words of strace(1), when it has ended.
+
     Returns the exit status (128 + N for a signal) and a reason, which is "" unless it was ended from here:
-    `timeout` after `seconds`, `output` beyond `limit` bytes, `client` if nobody listens any more.
+    `timeout` after `seconds`, `output` beyond `limit` bytes, `calls` if it made more calls than are kept, `client` if
+    nobody listens any more.
     """
     theirs, stdin, outputs = _pipes() if terminal is None else _terminal(place, terminal)
     try:
         try:
-            init, _ = _spawn(place, argv, environment, cwd, theirs)
+            init, pid = _spawn(place, argv, environment, cwd, theirs, verb="hold" if traced else "run")
         finally:
             for descriptor in set(theirs):
                 os.close(descriptor)
@@ -228,11 +246,19 @@ def run(
             os.close(descriptor)
         raise
     conversation = _Conversation(client, init, stdin, outputs, limit)
+    tracer: Tracer | None = None
     try:
+        if traced:
+            tracer = Tracer.attach(place, pid)
         conversation.take_input(early)
-        return conversation.go_on(None if seconds is None else time.monotonic() + seconds)
+        status, reason = conversation.go_on(None if seconds is None else time.monotonic() + seconds)
     finally:
         conversation.close()
+        calls = b"" if tracer is None else tracer.finish()
+    with contextlib.suppress(OSError):  # the client went; nobody wants to know
+        for start in range(0, len(calls), PIECE):
+            client.send("calls", calls[start : start + PIECE])
+    return status, "calls" if tracer is not None and tracer.full else reason
 
 
 Ends = tuple[tuple[int, int, int], int, dict[int, str]]

@@ -31,7 +31,7 @@ from lab.observe import (
 )
 from tests.unit.examples import at, connected, end, listening
 
-DATA = Path(__file__).parent / "observe_data"
+DATA = Path(__file__).parent.parent / "observe_data"
 ROW = 'tcp LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("{name}",pid=42,fd=3)) uid:1000 ino:1 sk:1 cgroup:/ <->\n'
 
 

@@ -1,0 +1,154 @@
+"""A claim of the note, and what a demonstration of it has shown. Pure: values only, nothing runs here."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.note.stage import Stage
+
+
+class Verdict(StrEnum):
+    """What came of a demonstration."""
+
+    HOLDS = "HOLDS"
+    WITH_CARE = "HOLDS, WITH CARE"
+    """It was observed as the note says, and so was where the note is imprecise."""
+    DOES_NOT_HOLD = "DOES NOT HOLD"
+    ERROR = "ERROR"
+    """Nothing can be said: the demonstration itself could not be carried out."""
+
+
+Show = Callable[["Stage"], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """One thing that the note says, and how it is shown."""
+
+    id: str
+    says: str
+    """the sentence of the note; in parentheses what it only implies"""
+    lab: str
+    source: str
+    """the RFC or man page that it comes from"""
+    care: str
+    """where the note is imprecise, and what is true; "" if it is not"""
+    show: Show
+
+    @property
+    def did(self) -> str:
+        """What the demonstration does, in a sentence or two."""
+        return inspect.cleandoc(self.show.__doc__ or "")
+
+    @property
+    def digest(self) -> str:
+        """Changes with the text of the demonstration, so that an old verdict is not taken for one on a new claim."""
+        return hashlib.sha256(f"{self.says}{self.care}{inspect.getsource(self.show)}".encode()).hexdigest()[:16]
+
+
+def claim(*, id: str, says: str, lab: str, source: str, care: str = "") -> Callable[[Show], Claim]:  # noqa: A002
+    """Make a claim of a function that shows it."""
+    return lambda show: Claim(id=id, says=says, lab=lab, source=source, care=care, show=show)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Evidence: what was seen, as rows of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that must be so if the claim holds."""
+
+    what: str
+    expected: str
+    observed: str
+    holds: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A claim's demonstration: verdict, evidence, and for an ERROR the reason."""
+
+    claim: Claim
+    verdict: Verdict
+    tables: tuple[Table, ...] = ()
+    checks: tuple[Check, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was observed as claimed, with care or without."""
+        return self.verdict in (Verdict.HOLDS, Verdict.WITH_CARE)
+
+
+@dataclass(kw_only=True)
+class _Rows:
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+
+class Evidence:
+    """What a demonstration collects while it goes on."""
+
+    def __init__(self) -> None:
+        self._tables: list[_Rows] = []
+        self.checks: list[Check] = []
+
+    def table(self, title: str = "") -> None:
+        """Begin a table; rows that follow are its own."""
+        self._tables.append(_Rows(title=title))
+
+    def row(self, **cells: object) -> None:
+        """Add a row. The first row of a table names its columns."""
+        if not self._tables:
+            self.table()
+        table = self._tables[-1]
+        columns = tuple(name.replace("_", " ").strip() for name in cells)
+        if not table.rows:
+            table.columns = columns
+        if columns != table.columns:
+            raise ValueError(f"a table has the columns {table.columns}, a row has {columns}")
+        table.rows.append(tuple(map(str, cells.values())))
+
+    def check(self, what: str, *, expected: object, observed: object, holds: bool) -> None:
+        """Note one thing that must be so."""
+        self.checks.append(Check(what=what, expected=str(expected), observed=str(observed), holds=holds))
+
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that have rows."""
+        return tuple(
+            Table(title=one.title, columns=one.columns, rows=tuple(one.rows)) for one in self._tables if one.rows
+        )
+
+
+def outcome(claim: Claim, evidence: Evidence, *, reason: str = "", seconds: float = 0.0) -> Outcome:
+    """The verdict on what was collected. `reason` says why the demonstration could not be carried out."""
+    if not reason and not evidence.checks:
+        reason = "the demonstration has checked nothing"
+    if reason:
+        verdict = Verdict.ERROR
+    elif not all(check.holds for check in evidence.checks):
+        verdict = Verdict.DOES_NOT_HOLD
+    else:
+        verdict = Verdict.WITH_CARE if claim.care else Verdict.HOLDS
+    return Outcome(
+        claim=claim,
+        verdict=verdict,
+        tables=evidence.tables(),
+        checks=tuple(evidence.checks),
+        reason=reason,
+        seconds=seconds,
+    )

@@ -1,0 +1,135 @@
+"""Sockets and the client-server model: what the note says under "What is a Socket, Really?" and its example."""
+
+from __future__ import annotations
+
+from lab.note.claim import claim
+from lab.note.ports import LEFT
+from lab.note.stage import Stage
+from lab.observe import State
+
+LOCALHOST = "HOST = '127.0.0.1'"
+"""The line of the note's server and client that says where they meet."""
+
+
+@claim(
+    id="accept",
+    says="accept() returns a new socket dedicated to that specific connection. The original listening socket "
+    "remains open to accept further connections.",
+    lab="ports",
+    source="accept(2); RFC 9293 §3.1 (a connection is known by both of its sockets)",
+    care="The new socket has the same local port as the listening one, not a port of its own: what differs is the "
+    "other end.",
+)
+def accept(stage: Stage) -> None:
+    """Three clients connect and stay; then the server's sockets are listed, seen from outside."""
+    stage.whoami("server", "tcp", LEFT, 8000)
+    for _ in range(3):
+        stage.hold("ann", "tcp", LEFT, 8000)
+    found = stage.until(
+        "three connections of the server",
+        lambda: stage.on_port("server", 8000, State.LISTEN, State.ESTAB),
+        lambda rows: sum(row.state is State.ESTAB for row in rows) == 3,
+    )
+    for row in found:
+        stage.row(state=row.state, local=row.local, remote=row.remote if row.state is State.ESTAB else "")
+    stage.expect("listening sockets that are left", sum(row.state is State.LISTEN for row in found), 1)
+    connected = [row for row in found if row.state is State.ESTAB]
+    stage.expect("local ends of the connections", {str(row.local) for row in connected}, {f"{LEFT}:8000"})
+    stage.expect("different remote ends", len({str(row.remote) for row in connected}), 3)
+
+
+@claim(
+    id="connection",
+    says="Every network connection is composed of two sockets: local and remote.",
+    lab="ports",
+    source="RFC 9293 §3.1, §4 (Glossary: connection)",
+    care="Which of them is local depends on where one stands: each end calls its own socket local.",
+)
+def connection(stage: Stage) -> None:
+    """A client connects and stays; its socket and the server's are listed, each by its own host."""
+    stage.whoami("server", "tcp", LEFT, 8000)
+    _, answer = stage.hold("ann", "tcp", LEFT, 8000)
+    ends = {
+        "ann": [one for one in stage.sockets("ann") if one.state is State.ESTAB],
+        "server": list(stage.on_port("server", 8000, State.ESTAB)),
+    }
+    for host, sockets in ends.items():
+        for one in sockets:
+            stage.row(host=host, local=one.local, remote=one.remote, state=one.state)
+    pairs = {host: [(str(one.local), str(one.remote)) for one in sockets] for host, sockets in ends.items()}
+    stage.expect("the client's pair", pairs["ann"], [(answer.own, f"{LEFT}:8000")])
+    stage.expect("the server's pair, the other way round", [pair[::-1] for pair in pairs["server"]], pairs["ann"])
+
+
+@claim(
+    id="many-clients",
+    says="A server can handle multiple clients simultaneously by accepting multiple connections. Each connection "
+    "gets its own socket.",
+    lab="ports",
+    source="accept(2), listen(2)",
+    care="It can, if it is written so. The note's own server, word for word, serves one client and ends: it calls "
+    "accept() once and closes its listening socket.",
+)
+def many_clients(stage: Stage) -> None:
+    """Twenty clients connect to a server with a thread for each, and all ask before any of them leaves; then two
+    clients come to the note's own server."""
+    count = 20
+    stage.whoami("server", "tcp", LEFT, 8000)
+    clients = stage.talk("ann", "many_clients.py", LEFT, 8000, count)
+    answers = [stage.hear(clients) for _ in range(count)]
+    held = stage.on_port("server", 8000, State.ESTAB)
+    stage.row(
+        server="whoami_server.py", clients=count, answered=sum("sees" in one for one in answers), sockets=len(held)
+    )
+    stage.expect("clients that got an answer", sum("server sees" in one for one in answers), count)
+    stage.expect("connections that the server holds meanwhile", len({str(one.remote) for one in held}), count)
+    stage.put("server", "note_server.py", asking(stage, LEFT, "server.py"))
+    name = stage.serve("server", "note_server.py", at=f"tcp/{LEFT}:65432")
+    stage.put("ann", "note_client.py", asking(stage, LEFT))
+    first, second = stage.run("ann", "note_client.py"), stage.run("ann", "note_client.py").splitlines()[-1]
+    end = stage.until("the note's server ended", lambda: stage.instance.output("server", name).end, bool)
+    stage.row(
+        server="server.py of the note",
+        clients=2,
+        answered=int("Received" in first) + int("Received" in second),
+        sockets=end,
+    )
+    stage.expect("the note's server to its first client", first, "Received b'Hello, server'")
+    stage.expect("and to its second", second, "ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+@claim(
+    id="echo",
+    says="Here's a very simplified example in Python to illustrate the basic socket operations: server.py, client.py.",
+    lab="ports",
+    source="ip(7), INADDR_LOOPBACK; RFC 1122 §3.2.1.3 (g)",
+    care="With HOST = '127.0.0.1' it can only ever be reached from the same host: every host is 127.0.0.1 to "
+    "itself. For two hosts the server binds an address that the other can reach, and the client names it.",
+)
+def echo(stage: Stage) -> None:
+    """The note's server and client run word for word on one host; then the client runs on another host, first
+    unchanged, then with the server's address in both programs."""
+    stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
+    stage.table("who hears whom")
+    _met(stage, "as in the note", "server", "client.py", "Received b'Hello, server'")
+    stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
+    _met(stage, "as in the note", "ann", "client.py", "ConnectionRefusedError: [Errno 111] Connection refused")
+    stage.put("server", "note_server.py", asking(stage, LEFT, "server.py"))
+    stage.put("ann", "note_client.py", asking(stage, LEFT))
+    server = stage.serve("server", "note_server.py", at=f"tcp/{LEFT}:65432")
+    _met(stage, f"with HOST = '{LEFT}'", "ann", "note_client.py", "Received b'Hello, server'")
+    said = stage.until(
+        "the server's line", lambda: stage.instance.output("server", server).text.decode(), lambda text: "\n" in text
+    )
+    stage.expect("what the server printed", said.partition(",")[0], "Connected by ('192.0.2.20'")
+
+
+def _met(stage: Stage, program: str, host: str, file: str, expected: str) -> None:
+    last = (stage.run(host, file).splitlines() or ["nothing"])[-1]
+    stage.row(programs=program, server_on="server", client_on=host, client_printed=last)
+    stage.expect(f"the client on {host}, {program}", last, expected)
+
+
+def asking(stage: Stage, address: str, file: str = "client.py") -> str:
+    """The note's client, or server, with another address."""
+    return stage.programs[file].decode().replace(LOCALHOST, f"HOST = '{address}'")

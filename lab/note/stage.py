@@ -1,0 +1,285 @@
+"""What a demonstration can do on a running lab: run the programs of compose/programs, look, and keep the evidence.
+
+Its words are those of the claims. What a lab can do by itself lives in `lab.live`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TypeVar
+
+from lab.checks import covers
+from lab.errors import AgentError, LabError
+from lab.live import Instance, Printed
+from lab.model import Address, Endpoint, Protocol
+from lab.note.claim import Claim, Evidence, Outcome, outcome
+from lab.observe import Socket, State, Translation, listeners
+from lab.plan import HOME
+from lab.readers import read_endpoint
+from lab.talk import Talk
+
+SEEN_SECONDS = 5.0
+COMMAND_SECONDS = 5.0
+RUN_SECONDS = 10.0
+FOLDER = "programs"
+
+T = TypeVar("T")
+End = tuple[Address, int]
+"""An address and a port."""
+
+
+class NotSeenError(Exception):
+    """What a demonstration waited for did not come to be: the claim does not hold."""
+
+    def __init__(self, what: str, observed: object) -> None:
+        super().__init__(what)
+        self.what = what
+        self.observed = observed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a client of the whoami server knows of itself, and what it was told. Without an answer: only `text`."""
+
+    text: str
+    """what the client printed: the answer, or the name of the error"""
+    own: str = ""
+    """its own address and port, as ADDRESS:PORT"""
+    server: str = ""
+    """the name of the program that answered"""
+    seen: str = ""
+    """the address and port that the server saw, as ADDRESS:PORT"""
+
+    @property
+    def said(self) -> str:
+        """The answer in short, for a table."""
+        return f"{self.server}: {self.seen}" if self.server else self.text
+
+
+_ANSWER = re.compile(r"from (?P<own>\S+ \d+) \| (?P<server>\S+) sees (?P<seen>\S+ \d+)")
+
+
+def read_answer(text: str) -> Answer:
+    """The answer in what whoami_client.py printed."""
+    found = _ANSWER.search(text)
+    if found is None:
+        return Answer(text=text.strip() or "nothing")
+    own, seen = (joined(*found[key].split()) for key in ("own", "seen"))
+    return Answer(text=text.strip(), own=own, server=found["server"], seen=seen)
+
+
+def joined(address: str, port: object) -> str:
+    """ADDRESS:PORT, with brackets around an IPv6 address (RFC 3986 §3.2.2)."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def text_of(end: End) -> str:
+    """An address and a port, as ADDRESS:PORT."""
+    return joined(str(end[0]), end[1])
+
+
+class Stage:
+    """A running lab for the time of one demonstration."""
+
+    def __init__(self, instance: Instance, programs: Mapping[str, bytes]) -> None:
+        self.instance = instance
+        self.programs = programs
+        self.evidence = Evidence()
+        self._deployed: dict[str, str] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # ---------------------------------------------------------------------------------- evidence
+
+    def table(self, title: str = "") -> None:
+        """Begin a table; rows that follow are its own."""
+        self.evidence.table(title)
+
+    def row(self, **cells: object) -> None:
+        """Add a row of evidence. The first row of a table names its columns."""
+        self.evidence.row(**cells)
+
+    def expect(self, what: str, observed: object, expected: object) -> None:
+        """It must be equal."""
+        self.evidence.check(what, expected=expected, observed=observed, holds=observed == expected)
+
+    def expect_in(self, what: str, observed: int, expected: range) -> None:
+        """It must be a number of a range."""
+        named = f"from {expected.start} to {expected.stop - 1}"
+        self.evidence.check(what, expected=named, observed=observed, holds=observed in expected)
+
+    def expect_that(self, what: str, holds: bool, *, observed: object, expected: object) -> None:
+        """It must be true; `expected` says what would make it so."""
+        self.evidence.check(what, expected=expected, observed=observed, holds=holds)
+
+    def until(
+        self, what: str, look: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = SEEN_SECONDS
+    ) -> T:
+        """Look until it is as wanted. Raises NotSeenError: then the claim does not hold."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = look()
+            if wanted(seen):
+                return seen
+            if time.monotonic() > deadline:
+                raise NotSeenError(f"{what} within {seconds:g} s", seen)
+            time.sleep(0.01)
+
+    # ---------------------------------------------------------------------------------- programs
+
+    def folder(self, host: str) -> str:
+        """Where the programs lie in a host."""
+        if host not in self._deployed:
+            self._deployed[host] = self.instance.deploy(host, folder=FOLDER, files=self.programs)
+        return self._deployed[host]
+
+    def put(self, host: str, name: str, text: str) -> None:
+        """Put a changed program beside the others."""
+        self.folder(host)
+        self.instance.deploy(host, folder=FOLDER, files={name: text})
+
+    def put_home(self, host: str, name: str, text: str) -> None:
+        """Put a file into student's home folder of a host."""
+        self.instance.run(host, ("tee", f"{HOME}/{name}"), stdin=text.encode())
+
+    def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
+        """Run a program to its end; all that it printed. Raises NotSeenError if there is no end in time."""
+        printed: Printed = self.instance.run(
+            host, _command(file, words), cwd=self.folder(host), stdin=stdin.encode(), seconds=seconds
+        )
+        text = (printed.stdout + printed.stderr).decode(errors="replace").strip()
+        if printed.ended.reason:
+            raise NotSeenError(f"the end of {file} on {host} within {seconds:g} s", text[-200:] or "it printed nothing")
+        return text
+
+    def talk(self, host: str, file: str, *words: object) -> Talk:
+        """Start a program that waits for its standard input; it ends with the demonstration."""
+        return self._stack.enter_context(self.instance.talk(host, _command(file, words), cwd=self.folder(host)))
+
+    def hear(self, talk: Talk, *, seconds: float = SEEN_SECONDS) -> str:
+        """The next line of such a program. Raises NotSeenError."""
+        line = talk.line(seconds=seconds)
+        if line is None:
+            raise NotSeenError("a line of the program", talk.text[-200:] or "it printed nothing")
+        return line
+
+    def serve(self, host: str, file: str, *words: object, at: str) -> str:
+        """Start a server and wait until it listens at PROTOCOL/ADDRESS:PORT; its name."""
+        endpoint = read_endpoint(at)
+        name = self.instance.start(host, _command(file, words), name=file.removesuffix(".py"), cwd=self.folder(host))
+
+        def listens() -> bool:
+            return any(covers(one, endpoint) for one in listeners(self.sockets(host)))
+
+        deadline = time.monotonic() + SEEN_SECONDS
+        while not listens():
+            output = self.instance.output(host, name)
+            if output.end or time.monotonic() > deadline:
+                last = output.text.decode(errors="replace").strip().splitlines()[-1:]
+                observed = ", ".join([output.end or "it runs, and listens elsewhere", *last])
+                raise NotSeenError(f"{file} on {host} listening at {at}", observed)
+            time.sleep(0.01)
+        return name
+
+    def output(self, host: str, name: str) -> str:
+        """What a server printed so far."""
+        return self.instance.output(host, name).text.decode(errors="replace").strip()
+
+    def whoami(self, host: str, protocol: str, address: str, port: int, name: str = "", *options: str) -> str:
+        """Start a server that tells each client how it is seen; the name under which it runs."""
+        at = f"{protocol}/{joined(address, port)}"
+        words = (*options, protocol, address, port, name or host)
+        return self.serve(host, "whoami_server.py", *words, at=at)
+
+    def ask(self, host: str, protocol: str, address: str, port: int, *source: object, wait: float = 2.0) -> Answer:
+        """Ask such a server from a host; `source` is a port, or a port and an address."""
+        words = ("--wait", wait, protocol, address, port, *source)
+        return read_answer(self.run(host, "whoami_client.py", *words))
+
+    def hold(self, host: str, protocol: str, address: str, port: int, *source: object) -> tuple[Talk, Answer]:
+        """Ask such a server and keep the socket open; the client asks again for each line it is told."""
+        client = self.talk(host, "whoami_client.py", "--hold", protocol, address, port, *source)
+        return client, read_answer(self.hear(client))
+
+    @contextmanager
+    def route(self, host: str, *words: str) -> Iterator[None]:
+        """While it lasts a host has one more route, see ip-route(8)."""
+        self._ip(host, "route", "add", *words)
+        try:
+            yield
+        finally:
+            self._ip(host, "route", "del", *words)
+
+    def forget_sockets(self, host: str) -> None:
+        """Close every TCP socket of a host, as if it had been switched off; see ss(8), --kill."""
+        self.instance.wiring.command(host, ("ss", "-K", "-H", "-n", "-a", "-t"), seconds=COMMAND_SECONDS)
+
+    def _ip(self, host: str, *words: str) -> None:
+        done = self.instance.wiring.command(host, ("ip", *words), seconds=COMMAND_SECONDS)
+        if done.status:
+            raise AgentError(f"ip {' '.join(words)} on {host}: {done.stderr.decode(errors='replace').strip()}")
+
+    # ----------------------------------------------------------------------------------- looking
+
+    def sockets(self, host: str) -> tuple[Socket, ...]:
+        """Every socket of a host, with its processes, seen from outside."""
+        return self.instance.look(["owners"], [host])[host].sockets
+
+    def on_port(self, host: str, port: int, *states: State) -> tuple[Socket, ...]:
+        """A host's sockets with that local port, in those states (none given: in any)."""
+        return tuple(
+            one for one in self.sockets(host) if one.local.port == port and (not states or one.state in states)
+        )
+
+    def read(self, host: str, path: str) -> str:
+        """A file of a host's, from outside."""
+        printed = self.instance.wiring.command(host, ("cat", path), seconds=COMMAND_SECONDS)
+        return printed.stdout.decode(errors="replace")
+
+    def sysctl(self, host: str, key: str) -> str:
+        """A kernel setting of a host, read from the kernel."""
+        printed = self.instance.wiring.command(host, ("sysctl", "-n", key), seconds=COMMAND_SECONDS)
+        return " ".join(printed.stdout.decode().split())
+
+    def translation(self, gateway: str, protocol: str, source: str) -> Translation | None:
+        """The gateway's entry for a connection that was begun from ADDRESS:PORT; None if there is none."""
+        entries = self.instance.translations(gateway)
+        return next((one for one in entries if one.protocol == protocol and text_of(one.source) == source), None)
+
+
+def _command(file: str, words: tuple[object, ...]) -> tuple[str, ...]:
+    return ("python3", file, *map(str, words))
+
+
+def endpoint(protocol: Protocol, address: str, port: int) -> Endpoint:
+    """An endpoint of its parts."""
+    return Endpoint(protocol=protocol, address=ip_address(address), port=port)
+
+
+def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:
+    """Show a claim on an instance of its lab that is as it was at its start.
+
+    Never raises for what the claim or the lab does: a demonstration that could not be carried out is an ERROR.
+    """
+    began = time.monotonic()
+    with Stage(instance, programs) as stage:
+        reason = ""
+        try:
+            claim.show(stage)
+        except NotSeenError as error:
+            stage.evidence.check(error.what, expected="seen", observed=error.observed, holds=False)
+        except LabError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)

@@ -1,0 +1,76 @@
+"""The text of ip(8) -> Link, Route. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+from typing import Any, TypeVar
+
+from lab.model import Address, InterfaceAddress
+from lab.observe.unreadable import UnreadableError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """An interface: its name, whether it is up, and its addresses."""
+
+    name: str
+    up: bool
+    mac: str
+    addresses: tuple[InterfaceAddress, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """A route of the main table. `destination` is a prefix or `default`."""
+
+    destination: str
+    via: Address | None
+    device: str
+
+
+def links(text: str) -> tuple[Link, ...]:
+    """The interfaces of `ip -j addr show`. Raises UnreadableError."""
+    return tuple(read_json(_link, text))
+
+
+def _link(item: dict[str, Any]) -> Link:
+    return Link(
+        name=item["ifname"],
+        up="UP" in item["flags"],
+        mac=item.get("address", ""),
+        addresses=tuple(
+            ip_interface(f"{address['local']}/{address['prefixlen']}")
+            for address in item.get("addr_info", [])
+            if "local" in address
+        ),
+    )
+
+
+def routes(text: str) -> tuple[Route, ...]:
+    """The main table's routes in `ip -j route show table all`, without those that the kernel makes itself.
+
+    Raises UnreadableError.
+    """
+    return tuple(route for route in read_json(_route, text) if route is not None)
+
+
+def _route(item: dict[str, Any]) -> Route | None:
+    route = Route(
+        destination=item["dst"],
+        via=ip_address(item["gateway"]) if "gateway" in item else None,
+        device=item.get("dev", ""),
+    )
+    return route if item.get("table", "main") == "main" and item.get("protocol") != "kernel" else None
+
+
+def read_json(make: Callable[[dict[str, Any]], T], text: str) -> list[T]:
+    """What `make` makes of every item of an answer of `ip -j`. Raises UnreadableError."""
+    try:
+        return [make(item) for item in json.loads(text.strip() or "[]") if item]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableError(f"ip: {text[:80]!r}") from error
