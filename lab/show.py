@@ -91,6 +91,15 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                     }
                     for program in host.programs
                 ],
+                "services": [
+                    {
+                        "name": service.name,
+                        "files": dict(service.files),
+                        "run": list(service.argv),
+                        "listens": [str(endpoint) for endpoint in service.listens],
+                    }
+                    for service in services(plan.lab, host)
+                ],
             }
             for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
         ],
@@ -118,6 +127,11 @@ def plan_commands(plan: Plan) -> str:
     parts += _step_lines(impairments.steps(plan.lab))
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}", *_step_lines((before(host), impairments.features(host), *steps(host)))]
+        for service in services(plan.lab, host):
+            parts += ["", f"# in {host.name}, as the user service"]
+            for name, text in service.files:
+                parts += [f"cat > {service.cwd}/{name} <<'END'", *text.splitlines(), "END"]
+            parts.append(" ".join(service.argv))
     return "\n".join(parts)
 
 
