@@ -296,6 +296,16 @@ def sockets(
         sys.stdout.write(f"no sockets in {', '.join(views)}\n")
 
 
+@app.command("segments")
+def segments(name: InstanceName = None, as_json: AsJson = False) -> None:
+    """Show the networks: subnets, hosts, impairments, and how many IP packets passed and were lost."""
+    from lab import show as view
+
+    with _instance(name) as instance:
+        found = instance.segments()
+    console.show_json(view.segments_json(found)) if as_json else console.show(view.segments_table(found))
+
+
 @app.command("nat")
 def nat(
     gateway: Annotated[str | None, typer.Argument(metavar="[GATEWAY]", help="Default: all gateways.")] = None,

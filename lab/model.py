@@ -14,6 +14,8 @@ Address = IPv4Address | IPv6Address
 Subnet = IPv4Network | IPv6Network
 InterfaceAddress = IPv4Interface | IPv6Interface
 
+MILLION = 1_000_000
+
 
 class Protocol(StrEnum):
     """A transport protocol with ports."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from lab.model import Address, Cache, Endpoint, PortPolicy, PortRange, Protocol, Subnet
+from lab.model import MILLION, Address, Cache, Endpoint, PortPolicy, PortRange, Protocol, Subnet
 from lab.text import suggestion
 from lab.yamltree import shown
 
@@ -24,7 +24,6 @@ KEY = "[key]"
 POWER = "it would let a program of the lab change the network or reach the machine"
 MIB = 1024 * 1024
 SIZES = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": MIB, "mb": MIB, "g": 1024 * MIB, "gb": 1024 * MIB}
-MILLION = 1_000_000
 DURATIONS = {"us": 1, "ms": 1000, "s": MILLION}
 RESERVED: dict[IPv4Network | IPv6Network, str] = {
     ip_network("0.0.0.0/8"): "`this network`",

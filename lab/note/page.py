@@ -97,7 +97,9 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
         _wrapped("Done: " + " ".join(claim.did.split()), width),
     ]
     for table in one.tables:
-        shown = tables.table(table.title, *(column.upper() for column in table.columns))
+        if table.title:
+            parts.append(f"  {table.title}:")
+        shown = tables.table("", *(column.upper() for column in table.columns))
         for row in table.rows:
             tables.row(shown, *row)
         parts.append(shown)

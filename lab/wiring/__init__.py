@@ -147,8 +147,14 @@ class Wiring(Protocol):
     def stop(self, host: str, program: str) -> None:
         """Kill such a program, and its process group."""
 
+    def segments(self) -> dict[str, str]:
+        """What is carried out on the segments, as text: see segments.seen."""
+
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
-        """End every program of hosts, and empty whatever programs and traffic fill."""
+        """End every program of hosts, and empty whatever programs and traffic fill.
+
+        With all hosts of the lab the segments too: what waits on them, and what was counted.
+        """
 
     def command(
         self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""

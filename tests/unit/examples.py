@@ -11,6 +11,7 @@ from lab.model import (
     Endpoint,
     Forward,
     Host,
+    Impairments,
     Interface,
     Lab,
     Nat,
@@ -146,7 +147,11 @@ def rich_lab() -> Lab:
         name="rich",
         title="Every field",
         networks=(
-            Network(name="both", subnets=(ip_network("192.168.1.0/24"), ip_network("fd00:1::/64"))),
+            Network(
+                name="both",
+                subnets=(ip_network("192.168.1.0/24"), ip_network("fd00:1::/64")),
+                impairments=Impairments(loss=25_000, delay=50_000, reorder=50_000),
+            ),
             Network(name="internet", subnets=(ip_network("203.0.113.0/24"),)),
         ),
         hosts=(everything, gateway),
