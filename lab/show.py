@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lab.instances import Running
 from lab.model import MILLION, Address, Host, Lab
-from lab.observe import HostView, Socket, Translation
+from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import Step, before, steps
 from lab.segments import Segment, impairment_words
@@ -333,25 +333,32 @@ def _holders(socket: Socket) -> str:
 
 def nat_json(tables: Mapping[str, tuple[Translation, ...]]) -> list[Json]:
     """Every entry of every gateway."""
-    return [
-        {
-            "gateway": gateway,
-            "protocol": entry.protocol,
-            "direction": _direction(entry),
-            "inside_address": str(entry.inside[0]),
-            "inside_port": entry.inside[1],
-            "outside_address": str(entry.outside[0]),
-            "outside_port": entry.outside[1],
-            "peer_address": str(entry.peer[0]),
-            "peer_port": entry.peer[1],
-            "state": entry.state,
-            "seconds_left": entry.seconds_left,
-            "source_translated": entry.source_is_translated,
-            "destination_translated": entry.destination_is_translated,
-        }
-        for gateway, entries in tables.items()
-        for entry in entries
-    ]
+    return [_entry_json(gateway, entry) for gateway, entries in tables.items() for entry in entries]
+
+
+def event_json(gateway: str, event: Event) -> Json:
+    """An event of a gateway's connection tracking."""
+    entry = _entry_json(gateway, event.translation)
+    gone = {"seconds_left": None} if event.kind is EventKind.DESTROY else {}
+    return {"time": event.time / 1e9, "event": str(event.kind), **entry, **gone}
+
+
+def _entry_json(gateway: str, entry: Translation) -> Json:
+    return {
+        "gateway": gateway,
+        "protocol": entry.protocol,
+        "direction": _direction(entry),
+        "inside_address": str(entry.inside[0]),
+        "inside_port": entry.inside[1],
+        "outside_address": str(entry.outside[0]),
+        "outside_port": entry.outside[1],
+        "peer_address": str(entry.peer[0]),
+        "peer_port": entry.peer[1],
+        "state": entry.state,
+        "seconds_left": entry.seconds_left,
+        "source_translated": entry.source_is_translated,
+        "destination_translated": entry.destination_is_translated,
+    }
 
 
 def _direction(entry: Translation) -> str:
