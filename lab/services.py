@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.model import Address, Endpoint, Host, Lab, Protocol
-from lab.names import root_hints, zone_file
+from lab.names import LARGEST_TTL, root_hints, zone_file
 
 TOP = "/run/services"
 """Where the files of services are, in folders that only root can write to; each has a folder `state` of its own."""
@@ -17,8 +17,6 @@ STATE = "state"
 CONTROL = f"{STATE}/control"
 """A daemon's control socket, in a folder that only `service` and root can enter."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-LARGEST_TTL = 604800
-"""a week; what a lab file may say"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
