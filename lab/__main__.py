@@ -533,7 +533,7 @@ def note(
         if as_json:
             console.show_json(page.list_json(the_note.CLAIMS, remembered))
         else:
-            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time()))
+            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time(), width=console.width()))
         return
     wanted = the_note.CLAIMS if claim is None else (the_note.find(claim),)
     if page_file is not None and not page_file.parent.is_dir():
