@@ -160,9 +160,12 @@ def unbound_conf(host: Host) -> str:
         "  rrset-cache-size: 2m",
         "  infra-cache-numhosts: 200",
         # A server that is silent is given up soon, and asked again by the next question.
+        "  unknown-server-time-limit: 200",
         "  infra-cache-max-rtt: 1000",
         "  infra-keep-probing: yes",
         "  outbound-msg-retry: 3",
+        # Whoever still waits is answered; by itself it drops answers that took it more than 1.9 s (CVE-2024-33655).
+        "  discard-timeout: 0",
         # Reverse zones of private and documentation networks are a lab's own to serve.
         "  unblock-lan-zones: yes",
         *(f'  local-zone: "{zone}" nodefault' for zone in NOT_BUILT_IN),
