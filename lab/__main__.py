@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from lab.engine import Engine
     from lab.live import Instance
     from lab.note.claim import Claim, Outcome
+    from lab.observe.packets import Packet
+    from lab.recordings import Capture
     from lab.wiring import Output
 
 app = typer.Typer(
@@ -53,6 +57,7 @@ HOST_AND_PROGRAM = 2
 INTERRUPTED = 130
 KILLED = 137
 EARLY_SECONDS = 0.3
+POLL_SECONDS = 0.1
 
 
 class PassesOn(TyperCommand):
@@ -310,6 +315,7 @@ def segments(name: InstanceName = None, as_json: AsJson = False) -> None:
 def nat(
     gateway: Annotated[str | None, typer.Argument(metavar="[GATEWAY]", help="Default: all gateways.")] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Show the rules instead, as nft(8) lists them.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Show what comes, changes and goes, until Ctrl-C.")] = False,
     name: InstanceName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -323,6 +329,14 @@ def nat(
             raise UsageError(
                 "expected one of --rules and --json, found both", hint="rules are text, as nft(8) lists them"
             )
+        if rules and follow:
+            raise UsageError("expected one of --rules and --follow, found both", hint="rules do not change")
+        if follow and not gateways:
+            sys.stdout.write("no host of this lab translates\n")
+            return
+        if follow:
+            _follow(instance, gateways, as_json=as_json)
+            return
         if rules:
             sys.stdout.write(view.rules_text(instance.look(["rules"], gateways)))
             return
@@ -333,6 +347,132 @@ def nat(
         console.show(view.nat_table(tables))
     else:
         sys.stdout.write(f"no translations in {', '.join(tables)}\n" if tables else "no host of this lab translates\n")
+
+
+def _follow(instance: Instance, gateways: list[str], *, as_json: bool) -> None:
+    from lab import show as view
+    from lab.telling import Events
+
+    teller = Events(gateways)
+    with contextlib.ExitStack() as stack:
+        ended = stack.enter_context(_interrupts())
+        recordings = [stack.enter_context(instance.events(one)) for one in gateways]
+        sys.stderr.write(f"following {', '.join(gateways)} until Ctrl-C\n")
+        while not ended.wait(POLL_SECONDS):
+            for one in recordings:
+                for event in one.new():
+                    if event.translation.is_translated:
+                        told = view.event_json(one.gateway, event) if as_json else teller.line(one.gateway, event)
+                        sys.stdout.write(f"{json.dumps(told) if as_json else told}\n")
+            sys.stdout.flush()
+    for one in recordings:
+        if one.lost:
+            sys.stderr.write(f"{one.gateway}: there were more events than could be kept\n")
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and by SIGTERM, which then interrupt nothing: what was begun comes to its end."""
+    ended = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@app.command("capture")
+def capture(
+    points: Annotated[
+        list[str] | None, typer.Argument(metavar="[POINT]...", help="Hosts and networks. Default: all hosts.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", metavar="FILE", help="Write a file for Wireshark; `-`: standard output.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End after this time.")] = None,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="End after so many packets.")] = None,
+    name: InstanceName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show packets as they pass hosts and networks, until Ctrl-C; or write them into a file."""
+    if output is not None and as_json:
+        raise UsageError("expected one of -o and --json, found both")
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError("expected a file or a program for the capture, found a terminal", hint="-o FILE")
+    with _instance(name) as instance:
+        chosen = points or [_unambiguous(instance, host.name) for host in instance.lab.hosts]
+        recording = instance.capture(chosen)
+        with _told(instance, recording, output, as_json=as_json) as tell, _interrupts() as ended, recording:
+            sys.stderr.write(f"capturing at {', '.join(recording.points)} until Ctrl-C\n")
+            shown = _capture(recording, tell, ended, seconds=seconds, count=count)
+    if output is not None:
+        sys.stderr.write(f"{shown} packets" + ("\n" if output == "-" else f" in {output}\n"))
+    if recording.dropped:
+        sys.stderr.write(f"{recording.dropped} frames were dropped: there were more than could be kept\n")
+
+
+def _unambiguous(instance: Instance, host: str) -> str:
+    return f"host:{host}" if any(network.name == host for network in instance.lab.networks) else host
+
+
+def _capture(
+    recording: Capture,
+    tell: Callable[[tuple[Packet, ...]], None],
+    ended: threading.Event,
+    *,
+    seconds: float | None,
+    count: int | None,
+) -> int:
+    """Tell packets until there is a reason to end; how many they were."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    shown = 0
+    is_last = False
+    while not is_last and (count is None or shown < count):
+        wait = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - time.monotonic())
+        if ended.wait(max(0.0, wait)) or (deadline is not None and time.monotonic() >= deadline):
+            recording.stop()
+            is_last = True
+        found = recording.new()
+        found = found if count is None else found[: count - shown]
+        shown += len(found)
+        tell(found)
+    return shown
+
+
+@contextlib.contextmanager
+def _told(
+    instance: Instance, recording: Capture, output: str | None, *, as_json: bool
+) -> Iterator[Callable[[tuple[Packet, ...]], None]]:
+    """Where packets go: lines on standard output, or a file."""
+    if output is None:
+        from lab.telling import Packets
+
+        teller = Packets(instance.lab, recording.points)
+
+        def write_lines(packets: tuple[Packet, ...]) -> None:
+            for one in packets:
+                sys.stdout.write(f"{json.dumps(teller.json(one)) if as_json else teller.line(one)}\n")
+            sys.stdout.flush()
+
+        yield write_lines
+        return
+    from lab.pcapng import Writer
+
+    writer = Writer(instance.lab, instance=instance.name)
+    with contextlib.ExitStack() as stack:
+        try:
+            file: Any = sys.stdout.buffer if output == "-" else stack.enter_context(Path(output).open("wb"))
+        except OSError as error:
+            raise UsageError(f"expected a file that can be written, but {output}: {error.strerror}") from None
+
+        def write_file(packets: tuple[Packet, ...]) -> None:
+            writer.add(packets)
+            file.write(writer.take())
+            file.flush()
+
+        yield write_file
 
 
 @app.command("logs")
@@ -393,7 +533,7 @@ def note(
         if as_json:
             console.show_json(page.list_json(the_note.CLAIMS, remembered))
         else:
-            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time()))
+            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time(), width=console.width()))
         return
     wanted = the_note.CLAIMS if claim is None else (the_note.find(claim),)
     if page_file is not None and not page_file.parent.is_dir():

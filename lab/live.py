@@ -317,6 +317,11 @@ class Instance:
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
 
+    def again(self) -> Instance:
+        """A second connection to the same instance: over one, one thing comes after another."""
+        wiring = _connect(self.engine, self.helper)
+        return Instance(engine=self.engine, name=self.name, lab=self.lab, wiring=wiring, helper=self.helper)
+
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
         return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)

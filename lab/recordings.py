@@ -158,8 +158,8 @@ class Capture(_Recording):
     def new(self) -> tuple[Packet, ...]:
         """What no earlier call of `new` gave, so that all of it together is in the order of time.
 
-        Therefore, as long as the capture goes on, the last LATE nanoseconds are held back. `packets` has none of what was
-        given.
+        Therefore, as long as the capture goes on, the last LATE nanoseconds are held back. `packets` has none of what
+        was given.
         """
         self._read(drain=True)
         until = self._complete - LATE if self._number is not None else math.inf

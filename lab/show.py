@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lab.instances import Running
 from lab.model import MILLION, Address, Host, Lab
-from lab.observe import HostView, Socket, Translation
+from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import Step, before, steps
 from lab.segments import Segment, impairment_words
@@ -91,6 +91,15 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                     }
                     for program in host.programs
                 ],
+                "services": [
+                    {
+                        "name": service.name,
+                        "files": dict(service.files),
+                        "run": list(service.argv),
+                        "listens": [str(endpoint) for endpoint in service.listens],
+                    }
+                    for service in services(plan.lab, host)
+                ],
             }
             for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
         ],
@@ -118,6 +127,11 @@ def plan_commands(plan: Plan) -> str:
     parts += _step_lines(impairments.steps(plan.lab))
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}", *_step_lines((before(host), impairments.features(host), *steps(host)))]
+        for service in services(plan.lab, host):
+            parts += ["", f"# in {host.name}, as the user service"]
+            for name, text in service.files:
+                parts += [f"cat > {service.cwd}/{name} <<'END'", *text.splitlines(), "END"]
+            parts.append(" ".join(service.argv))
     return "\n".join(parts)
 
 
@@ -319,25 +333,32 @@ def _holders(socket: Socket) -> str:
 
 def nat_json(tables: Mapping[str, tuple[Translation, ...]]) -> list[Json]:
     """Every entry of every gateway."""
-    return [
-        {
-            "gateway": gateway,
-            "protocol": entry.protocol,
-            "direction": _direction(entry),
-            "inside_address": str(entry.inside[0]),
-            "inside_port": entry.inside[1],
-            "outside_address": str(entry.outside[0]),
-            "outside_port": entry.outside[1],
-            "peer_address": str(entry.peer[0]),
-            "peer_port": entry.peer[1],
-            "state": entry.state,
-            "seconds_left": entry.seconds_left,
-            "source_translated": entry.source_is_translated,
-            "destination_translated": entry.destination_is_translated,
-        }
-        for gateway, entries in tables.items()
-        for entry in entries
-    ]
+    return [_entry_json(gateway, entry) for gateway, entries in tables.items() for entry in entries]
+
+
+def event_json(gateway: str, event: Event) -> Json:
+    """An event of a gateway's connection tracking."""
+    entry = _entry_json(gateway, event.translation)
+    gone = {"seconds_left": None} if event.kind is EventKind.DESTROY else {}
+    return {"time": event.time / 1e9, "event": str(event.kind), **entry, **gone}
+
+
+def _entry_json(gateway: str, entry: Translation) -> Json:
+    return {
+        "gateway": gateway,
+        "protocol": entry.protocol,
+        "direction": _direction(entry),
+        "inside_address": str(entry.inside[0]),
+        "inside_port": entry.inside[1],
+        "outside_address": str(entry.outside[0]),
+        "outside_port": entry.outside[1],
+        "peer_address": str(entry.peer[0]),
+        "peer_port": entry.peer[1],
+        "state": entry.state,
+        "seconds_left": entry.seconds_left,
+        "source_translated": entry.source_is_translated,
+        "destination_translated": entry.destination_is_translated,
+    }
 
 
 def _direction(entry: Translation) -> str:

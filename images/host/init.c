@@ -12,7 +12,7 @@
  *
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
- *        if the other side closes first, the program and its process group are killed.
+ *        if the other side closes first, the program and its process group are killed, and then it answers the end.
  *   hold CWD ARGC ARG... NAME=VALUE...
  *        the same as run, but the child stops (SIGSTOP) while it is still this process' equal: whoever traces it begins
  *        and continues it, and no program can.
@@ -72,6 +72,7 @@
 struct connection {
     int socket;
     pid_t program; /* 0 until one was started */
+    int ending;    /* whether the other side has closed: the program was killed, and its end is still to come */
 };
 
 static struct connection connections[MOST_CONNECTIONS];
@@ -260,8 +261,9 @@ static void serve(int index) {
         if (connections[index].program > 0) {
             kill(-connections[index].program, SIGKILL);
             kill(connections[index].program, SIGKILL); /* it may not lead its group yet */
-        }
-        close_connection(index);
+            connections[index].ending = 1; /* only once it has ended are its ports free, and only then is that told */
+        } else
+            close_connection(index);
         return;
     }
     rights = CMSG_FIRSTHDR(&message);
@@ -303,6 +305,7 @@ static void welcome(int listener) {
         return;
     }
     connections[connection_count].socket = socket;
+    connections[connection_count].ending = 0;
     connections[connection_count++].program = 0;
 }
 
@@ -382,7 +385,7 @@ int main(int argc, char **argv) {
         polled[0].fd = signal_fd;
         polled[1].fd = listener;
         count = connection_count;
-        for (i = 0; i < count; i++) polled[i + 2].fd = connections[i].socket;
+        for (i = 0; i < count; i++) polled[i + 2].fd = connections[i].ending ? -1 : connections[i].socket;
         for (i = 0; i < count + 2; i++) polled[i].events = POLLIN, polled[i].revents = 0;
         if (poll(polled, count + 2, -1) < 0 && errno != EINTR) die("poll");
         /* Backwards, because closing one moves the last into its place. One that moved is polled again. */

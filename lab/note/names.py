@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from lab.note.claim import claim
-from lab.note.stage import Stage
+from lab.note.stage import Stage, text_of
+from lab.observe.dns import PORT as DNS_PORT
 from lab.observe.dns import Query, queries
-from lab.observe.packets import Packet
+from lab.observe.packets import Packet, connections
+from lab.observe.syscalls import Call
 from lab.recordings import Capture
 
 WWW, PRINTER = "192.0.2.80", "192.0.2.81"
 SHORT = "short.example.com"
 """A name with a TTL of 2 seconds."""
 TTL = 2
+NSCD_ROUND = 15
+"""How often nscd looks for what is too old, in seconds (glibc: nscd/nscd.h, CACHE_PRUNE_INTERVAL)."""
 PORT = 8000
 
 
@@ -105,6 +111,61 @@ def resolve_error(stage: Stage) -> None:
         )
 
 
+@claim(
+    id="user-kernel",
+    says="The DNS resolving starts in userspace libraries. Once the IP address is known, the actual network "
+    "connection establishment is handled by the operating system's kernel.",
+    lab="names",
+    source="getaddrinfo(3); connect(2); strace(1)",
+)
+def user_kernel(stage: Stage) -> None:
+    """The system calls of a program that connects to a name are traced from outside, and what its host sends is
+    recorded: which of it the program asked for, and what the kernel did by itself."""
+    with stage.instance.capture(["alice"]) as capture:
+        calls = stage.trace("alice", "connect_by_name.py", "www.example.com", PORT).calls
+    steps = [(one.time, what, _asked_for(one)) for one in calls if (what := _step(one))]
+    for _, what, call in steps:
+        stage.row(the_program_calls=call, which=what)
+    stage.expect("what the program asks the kernel for, in this order", [what for _, what, _ in steps], list(STEPS))
+    syns = [one for one in connections(capture.packets) if one.server == (ip_address(WWW), PORT)]
+    stage.table("and the packets of its one connect()")
+    shake = syns[0].handshake if syns else None
+    for one in shake or ():
+        stage.row(who="alice" if one.outgoing else "www", sends=one.words)
+    stage.expect("packets of the handshake", [one.words for one in shake or ()], ["SYN", "SYN ACK", "ACK"])
+    if shake and steps:
+        stage.expect_that(
+            "the SYN left",
+            shake[0].time > steps[-1][0],
+            observed=f"{(shake[0].time - steps[-1][0]) / 1e3:.0f} µs after connect() was called",
+            expected="after connect() was called",
+        )
+
+
+STEPS = (
+    "reads the hosts file",
+    "a socket to the DNS server",
+    "sends the question",
+    "gets the answer",
+    "connects to the address",
+)
+
+
+def _step(one: Call) -> str:
+    """Which step of connecting to a name a system call is; "" for none of them."""
+    if one.name == "openat" and one.path == "/etc/hosts":
+        return STEPS[0]
+    if one.name == "connect" and one.endpoint is not None:
+        return STEPS[1] if one.endpoint[1] == DNS_PORT else STEPS[4]
+    about_name = one.data is not None and b"\3www\7example\3com" in one.data
+    return {"sendto": STEPS[2], "recvfrom": STEPS[3]}.get(one.name, "") if about_name else ""
+
+
+def _asked_for(one: Call) -> str:
+    end = f" {text_of(one.endpoint)}" if one.endpoint else f" {one.path}" if one.path else ""
+    return f"{one.name}(){end}"
+
+
 # ---------------------------------------------------------------------------------------- caching
 
 
@@ -134,7 +195,8 @@ def cache_application(stage: Stage) -> None:
     lab="names",
     source="nscd(8); nscd.conf(5); RFC 1035 §3.2.1 (TTL)",
     care="Linux' C library by itself caches nothing: each lookup is a query. It is a daemon that does, if there is "
-    "one: nscd or systemd-resolved. Other systems have one always.",
+    "one: nscd or systemd-resolved. Nor is the TTL kept to the second: nscd looks through its memory every 15 "
+    "seconds.",
 )
 def cache_system(stage: Stage) -> None:
     """On a host without a cache and on one with nscd, two processes look a name up; on the second, processes go on
@@ -146,9 +208,13 @@ def cache_system(stage: Stage) -> None:
         stage.row(host=host, name="four.example.com, TTL 60", processes=2, DNS_queries=len(asked))
         stage.expect(f"answers on {host}", found, [WWW] * 2)
         stage.expect(f"DNS queries of {host}", len(asked), count)
+    stage.table("until bob asks again")
     with stage.instance.capture(["bob"]) as capture:
         lookups, asked = _until_asked_again(stage, capture, "bob", "bob")
     _expired(stage, "bob", f"{SHORT}, TTL {TTL}", lookups, asked)
+    with stage.instance.capture(["bob"]) as capture:
+        stage.run("bob", "lookup.py", "four.example.com")
+    stage.expect("DNS queries for the name with a TTL of 60, by then", len(queries(capture.packets)), 0)
 
 
 @claim(
@@ -192,7 +258,7 @@ def _until_asked_again(stage: Stage, capture: Capture, host: str, point: str) ->
         processes += 1
         return _of_type(_about(queries(capture.so_far()), point, SHORT), "A")
 
-    seen = stage.until("a second query", asked, lambda seen: len(seen) > 1, seconds=4 * TTL + 5)
+    seen = stage.until("a second query", asked, lambda seen: len(seen) > 1, seconds=TTL + NSCD_ROUND + 5, pause=0.1)
     return processes, seen
 
 

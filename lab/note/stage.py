@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TypeVar
 
 from lab.checks import covers
 from lab.errors import AgentError, LabError
-from lab.live import Instance, Printed
-from lab.model import Address, Endpoint, Protocol
+from lab.live import Instance, Printed, Traced
+from lab.model import Address
 from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.observe import Socket, State, Translation, listeners
 from lab.plan import HOME
@@ -123,7 +123,13 @@ class Stage:
         self.evidence.check(what, expected=expected, observed=observed, holds=holds)
 
     def until(
-        self, what: str, look: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = SEEN_SECONDS
+        self,
+        what: str,
+        look: Callable[[], T],
+        wanted: Callable[[T], bool],
+        *,
+        seconds: float = SEEN_SECONDS,
+        pause: float = 0.01,
     ) -> T:
         """Look until it is as wanted. Raises NotSeenError: then the claim does not hold."""
         deadline = time.monotonic() + seconds
@@ -132,8 +138,9 @@ class Stage:
             if wanted(seen):
                 return seen
             if time.monotonic() > deadline:
-                raise NotSeenError(f"{what} within {seconds:g} s", seen)
-            time.sleep(0.01)
+                observed = f"{len(seen)} found" if isinstance(seen, list | tuple) else seen
+                raise NotSeenError(f"{what} within {seconds:g} s", observed)
+            time.sleep(pause)
 
     # ---------------------------------------------------------------------------------- programs
 
@@ -166,6 +173,27 @@ class Stage:
         """Start a program that waits for its standard input; it ends with the demonstration."""
         return self._stack.enter_context(self.instance.talk(host, _command(file, words), cwd=self.folder(host)))
 
+    def trace(self, host: str, file: str, *words: object) -> Traced:
+        """Run a program to its end, and trace its system calls from outside."""
+        return self.instance.trace(host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+
+    def trace_server(self, host: str, file: str, *words: object, at: str) -> Future[Traced]:
+        """Trace a server while others use it, from when it listens at PROTOCOL/ADDRESS:PORT; its result comes with its
+        end. Raises NotSeenError."""
+        beside = self._stack.enter_context(self.instance.again())
+        pool = self._stack.enter_context(ThreadPoolExecutor(1))
+        traced = pool.submit(beside.trace, host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+        self.until(
+            f"{file} on {host} listening at {at}",
+            lambda: "listening" if self._listens(host, at) else "done" if traced.done() else "",
+            bool,
+        )
+        return traced
+
+    def _listens(self, host: str, at: str) -> bool:
+        endpoint = read_endpoint(at)
+        return any(covers(one, endpoint) for one in listeners(self.sockets(host)))
+
     def hear(self, talk: Talk, *, seconds: float = SEEN_SECONDS) -> str:
         """The next line of such a program. Raises NotSeenError."""
         line = talk.line(seconds=seconds)
@@ -175,14 +203,9 @@ class Stage:
 
     def serve(self, host: str, file: str, *words: object, at: str) -> str:
         """Start a server and wait until it listens at PROTOCOL/ADDRESS:PORT; its name."""
-        endpoint = read_endpoint(at)
         name = self.instance.start(host, _command(file, words), name=file.removesuffix(".py"), cwd=self.folder(host))
-
-        def listens() -> bool:
-            return any(covers(one, endpoint) for one in listeners(self.sockets(host)))
-
         deadline = time.monotonic() + SEEN_SECONDS
-        while not listens():
+        while not self._listens(host, at):
             output = self.instance.output(host, name)
             if output.end or time.monotonic() > deadline:
                 last = output.text.decode(errors="replace").strip().splitlines()[-1:]
@@ -259,11 +282,6 @@ class Stage:
 
 def _command(file: str, words: tuple[object, ...]) -> tuple[str, ...]:
     return ("python3", file, *map(str, words))
-
-
-def endpoint(protocol: Protocol, address: str, port: int) -> Endpoint:
-    """An endpoint of its parts."""
-    return Endpoint(protocol=protocol, address=ip_address(address), port=port)
 
 
 def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:

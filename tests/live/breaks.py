@@ -37,6 +37,8 @@ def ip(claim: str, what: str, host: str, words: str) -> Break:
     return Break(claim=claim, what=what, ip=((host, words),))
 
 
+CONNECTS = ("connect_by_name.py", "s.connect((NAME, PORT))")
+
 BREAKS = (
     # ---------------------------------------------------------------------------------------- ports
     ip("interfaces", "the second interface has lost its address", "server", "addr del 198.51.100.10/24 dev eth1"),
@@ -85,6 +87,11 @@ BREAKS = (
     ),
     # -------------------------------------------------------------------------------------- sockets
     program(
+        "lifecycle",
+        "a server that takes one client and closes its door",
+        ("server.py", "conn, addr = s.accept()", "conn, addr = s.accept(); s.close()"),
+    ),
+    program(
         "accept",
         "the listening socket is closed after the first client",
         ("whoami_server.py", "args=s.accept(), daemon=True).start()", "args=s.accept()).start(); s.close()"),
@@ -109,6 +116,22 @@ BREAKS = (
     ),
     program("echo", "a server that does not send back", ("server.py", "conn.sendall(data)", "pass")),
     # ------------------------------------------------------------------------------------ transport
+    lab("tcp-reliable", "a wire that loses nothing", ("    x-lab: {loss: 10%}\n", "")),
+    program(
+        "tcp-reliable",
+        "a receiver that loses a byte",
+        ("transfer.py", "count += len(data)", "count += len(data) - (count == 0)"),
+    ),
+    lab("udp-unreliable", "a wire that loses nothing", ("    x-lab: {loss: 10%}\n", "")),
+    program(
+        "tcp-stateful",
+        "a client that speaks UDP",
+        (
+            "whoami_client.py",
+            'socket.SOCK_STREAM if wanted.protocol == "tcp" else socket.SOCK_DGRAM',
+            "socket.SOCK_DGRAM",
+        ),
+    ),
     program(
         "udp-boundaries",
         "a datagram is cut into pieces",
@@ -132,7 +155,27 @@ BREAKS = (
     ),
     lab("nat-inbound", "the gateway forwards the service's own port", ("tcp: 8080", "tcp: 8000")),
     lab("nat-lifetime", "the gateway keeps the port", ("ports: random", "ports: preserve")),
+    # ---------------------------------------------------------------------------------------- names
+    program(
+        "connect-address",
+        "a program that asks whatever it is given",
+        (*CONNECTS, 'socket.getaddrinfo("www.example.com", PORT); s.connect((NAME, PORT))'),
+    ),
+    program("connect-name", "a program that knows the address", (*CONNECTS, 's.connect(("192.0.2.80", PORT))')),
+    lab("hosts-file", "a hosts file without the name", ("    extra_hosts: {printer.example.com: 192.0.2.81}\n", "")),
+    lab(
+        "resolve-error",
+        "the name exists",
+        ("            - printer ", "            - nothing A 192.0.2.80\n            - printer "),
+    ),
+    program("user-kernel", "a program that knows the address", (*CONNECTS, 's.connect(("192.0.2.80", PORT))')),
+    program(
+        "cache-application", "a program without a memory", ("lookup.py", "functools.cache(addresses)", "addresses")
+    ),
+    lab("cache-system", "a host without a cache", ("      cache: nscd\n", "")),
+    lab("cache-server", "an answer that may not be kept", ("- four     A", "- four 0   A")),
     # ------------------------------------------------------------------------------------- families
+    lab("dual-stack", "nothing is broken", ("gateway: 198.51.100.1\n", 'gateway: [198.51.100.1, "2001:db8:2::1"]\n')),
     program("ipv6", "a client that knows IPv4 only", ("client.py", "socket.AF_INET,", "socket.AddressFamily(2),")),
     program("v6only", "the option has no effect", ("whoami_server.py", '"--v6only" in options', "False")),
 )

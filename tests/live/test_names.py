@@ -211,7 +211,7 @@ def test_with_nscd_the_second_process_does_not_ask(lab: Instance) -> None:
 # --------------------------------------------------------------------------------- daemons and programs
 
 ATTEMPTS = {
-    "a signal": "for p in $(seq 2 60); do if [ $p != $$ ] && kill -9 $p; then exit 0; fi; done; exit 1",
+    "a signal": "for p in $(seq 2 60); do [ $p = $$ ] || ! kill -9 $p || exit 0; done; exit 1",
     "its end by name": "pkill -9 'nsd|unbound|nscd'",
     "its zone": "echo > /run/services/nsd/0.zone",
     "its configuration": "echo > /run/services/unbound/unbound.conf || echo > /run/services/nscd/nscd.conf",
@@ -226,7 +226,7 @@ ATTEMPTS = {
     "its user": "python3 -c 'import os; os.setuid(999)'",
     "its port": "python3 -c 'import socket; socket.socket().bind((\"127.0.0.9\", 53))'",
     "another low port": "python3 -c 'import socket; socket.socket().bind((\"\", 80))'",
-    "its environment": "for p in $(seq 2 60); do if [ $p != $$ ] && cat /proc/$p/environ; then exit 0; fi; done; exit 1",
+    "its environment": "for p in $(seq 2 60); do [ $p = $$ ] || ! cat /proc/$p/environ || exit 0; done; exit 1",
 }
 
 
@@ -320,6 +320,55 @@ def test_a_lab_whose_resolver_finds_nothing_does_not_come_up(engine: Engine) -> 
     assert "| " in said
     assert "is there a way from the resolver to its root" in said
     assert name not in [one.name for one in running(engine)]
+
+
+# ------------------------------------------------------------------------------------ another topology
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_resolver_finds_zones_behind_a_router_and_over_both_families(lab: Instance) -> None:
+    """Its root speaks IPv6 only, the zone's servers IPv4 only; a wildcard and a reverse zone are found too."""
+    wanted = {
+        ("long.test.", "A"): ["A 192.0.2.9"],
+        ("some.any.test.", "TXT"): ['TXT "any; name"'],
+        ("2.2.0.192.in-addr.arpa.", "PTR"): ["PTR a.test."],
+    }
+    for (name, kind), expected in wanted.items():
+        assert data(answer(lab, name, kind, host="router", server="2001:db8:b::53")) == expected
+    assert ttl(answer(lab, "long.test.", host="router", server="198.51.100.53")) > 86400, "a week is kept as a week"
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_host_asks_its_own_resolver_by_a_loopback_address(lab: Instance) -> None:
+    """Where `dns` says so, the daemon listens there too."""
+    assert looked_up(lab, "resolver", "long.test") == ["192.0.2.9"]
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_zone_on_two_hosts_survives_one(lab: Instance) -> None:
+    """The resolver asks the other server of the zone."""
+    lab.stop("a", "nsd")
+    assert data(answer(lab, "never.test.", host="router", server="198.51.100.53")) == ["A 192.0.2.9"]
+    lab.reset()
+    lab.stop("b", "nsd")
+    assert data(answer(lab, "never.test.", host="router", server="198.51.100.53")) == ["A 192.0.2.9"]
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_what_nobody_may_remember_is_asked_each_time(lab: Instance) -> None:
+    """A TTL of 0, and a negative TTL of 0 (RFC 1035 §3.2.1, RFC 2308 §5)."""
+    for name in ("never.test.", "nobody.test."):
+        answer(lab, name, host="router", server="198.51.100.53")
+        before = asked(lab, "a") + asked(lab, "b")
+        for _ in range(3):
+            answer(lab, name, host="router", server="198.51.100.53")
+        assert asked(lab, "a") + asked(lab, "b") == before + 3, name
+
+
+@pytest.mark.instance("labs/zones.yaml")
+def test_a_delegation_that_leads_nowhere_is_a_lab_too(lab: Instance) -> None:
+    """The lab comes up with it; whoever asks for such a name gets SERVFAIL."""
+    assert answer(lab, "x.lame.", host="router", server="198.51.100.53").rcode() == dns.rcode.SERVFAIL
 
 
 # ----------------------------------------------------------------------------------- nobody else is asked

@@ -119,6 +119,7 @@ def test_labs_as_json() -> None:
     ]
 
 
+ADDRESSES = ("192.168.1.7", "192.168.1.8", "[fd00:1::7]")
 HELPER = helper(planned(), images={}, description="")
 
 
@@ -130,7 +131,7 @@ def test_a_plan_as_json() -> None:
     assert "SYS_ADMIN" in found["helper"]["capabilities"]
     for container in found["containers"]:
         assert set(container) == {
-            "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs",
+            "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs", "services",
         }  # fmt: skip
         assert keys(container["steps"]) == [{"kind": ..., "lines": [...]}]
     assert found["containers"][0]["programs"] == [
@@ -140,6 +141,11 @@ def test_a_plan_as_json() -> None:
             "run": ["./binary", "", "two words"],
             "ready": ["udp/53", "tcp/[fd00:1::7]:8080"],
         }
+    ]
+    assert [(one["name"], one["listens"]) for one in found["containers"][0]["services"]] == [
+        ("nsd", [f"{protocol}/{address}:53" for address in ADDRESSES for protocol in ("udp", "tcp")]),
+        ("unbound", [f"{protocol}/{address}:53" for address in ADDRESSES for protocol in ("udp", "tcp")]),
+        ("nscd", []),
     ]
     assert found["containers"][0]["name"] == "socketlab.mine.everything"
 

@@ -80,6 +80,9 @@ def provide(place: Place, folder: str, files: list[tuple[str, bytes]], owned: di
     Folders in it or beside it, named in `owned` with their modes, are the user service's. No process that could have
     written there may be running: whatever was there is removed.
     """
+    for name, _ in files:
+        if "/" in name or name in ("", ".", ".."):
+            raise AgentError(f"not a file name: {name!r}")
     try:
         with _opened(f"{place.root}/run") as run:
             for path in (folder, *owned):

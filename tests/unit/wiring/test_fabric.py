@@ -8,6 +8,7 @@ import queue
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lab import labfiles
 from lab.errors import AgentError, InstanceError, NotUpError
 from lab.model import Impairments, Lab
 from lab.plan import environment, plan
+from lab.services import ENVIRONMENT, Service
 from lab.wiring import CommandResult, Ended, Output, Started, Terminal, Wiring, impairments
 from lab.wiring.fabric import Fabric, helper, links, mac
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
@@ -123,6 +125,8 @@ def delayed_lab() -> Lab:
 
 OK = line(ok=None)
 
+DAEMON = Service(name="d", argv=("d", "-x"), files=(("d.conf", "ä"),), folder="/run/d")
+
 REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
     "find": (
         lambda wiring: wiring.find({"alice": "c0ffee"}),
@@ -179,6 +183,21 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
             "argv": ["a", "b c"],
             "environment": environment(server()),
             "cwd": "/tmp",
+        },
+    ),
+    "serve": (
+        lambda wiring: wiring.serve(
+            "ns", Service(name="d", argv=("d", "-x"), files=(("d.conf", "ä"),), folder="/run/d")
+        ),
+        {
+            "op": "serve",
+            "host": "ns",
+            "service": "d",
+            "folder": "services/d",
+            "files": [["d.conf", coded("ä".encode())]],
+            "owned": {"services/d/state": 0o700, "d": 0o755},
+            "argv": ["d", "-x"],
+            "environment": ENVIRONMENT,
         },
     ),
     "seal": (lambda wiring: wiring.seal({"alice": ["a"]}), {"op": "seal", "value": {"alice": ["a"]}}),
@@ -257,6 +276,18 @@ def test_answers_become_values() -> None:
         "seconds": 5,
         "limit": 1 << 20,
         "input": coded(b"in"),
+    }
+
+
+def test_a_query_is_a_datagram_from_a_host() -> None:
+    """Several at once; what did not come back is None."""
+    stream = FakeStream(line(ok=[coded(b"\xff"), None]))
+    asked = [("alice", ip_address("192.0.2.1"), 53, b"q"), ("bob", ip_address("2001:db8::1"), 5353, b"")]
+    assert Fabric(stream).query(asked, seconds=2) == (b"\xff", None)
+    assert stream.said() == {
+        "op": "query",
+        "queries": [["alice", "192.0.2.1", 53, coded(b"q")], ["bob", "2001:db8::1", 5353, ""]],
+        "seconds": 2,
     }
 
 
