@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from lab.model import Host, Lab, Record, Zone
 
 ROOT = "."
+LARGEST_TTL = 604800
+"""A week; what a lab file may say."""
 REFRESH, RETRY, EXPIRE = 3600, 600, 86400
 """The SOA's timers, for secondary servers, which a lab has not (RFC 1035 §3.3.13)."""
 

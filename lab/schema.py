@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from lab.model import Cache, PortPolicy
+from lab.names import LARGEST_TTL
 from lab.readers import (
     CAPABILITIES,
     HOST_NAME,
@@ -86,7 +87,7 @@ def _ip(version: int) -> dict[str, Any]:
 
 Port = Annotated[int, *_typed(integer_reader(1, 65535, "a port"), _whole(1, 65535))]
 Seconds = Annotated[int, *_typed(integer_reader(1, 604800, "a number of seconds"), _whole(1, 604800))]
-Ttl = Annotated[int, *_typed(integer_reader(0, 604800, "a number of seconds"), _whole(0, 604800))]
+Ttl = Annotated[int, *_typed(integer_reader(0, LARGEST_TTL, "a number of seconds"), _whole(0, LARGEST_TTL))]
 Boolean = Annotated[bool, *_typed(read_boolean, _BOOLEAN)]
 Text = Annotated[str, *_typed(lambda value: read_text(value, "a text"), _SCALAR)]
 SubnetText = Annotated[Any, *_typed(read_subnet, _STRING)]

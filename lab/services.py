@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.model import Address, Endpoint, Host, Lab, Protocol
-from lab.names import root_hints, zone_file
+from lab.names import LARGEST_TTL, root_hints, zone_file
 
 TOP = "/run/services"
 """Where the files of services are, in folders that only root can write to; each has a folder `state` of its own."""
@@ -17,8 +17,6 @@ STATE = "state"
 CONTROL = f"{STATE}/control"
 """A daemon's control socket, in a folder that only `service` and root can enter."""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-LARGEST_TTL = 604800
-"""a week; what a lab file may say"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,8 +132,8 @@ def unbound_conf(host: Host) -> str:
         f"  do-ip4: {_yes(4 in families(host))}",
         f"  do-ip6: {_yes(6 in families(host))}",
         "  num-threads: 1",
-        "  outgoing-range: 128",
-        "  num-queries-per-thread: 64",
+        "  outgoing-range: 512",
+        "  num-queries-per-thread: 256",
         '  username: ""',  # it is started as the user that it is to be
         '  chroot: ""',
         f'  directory: "{here}"',

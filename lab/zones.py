@@ -15,11 +15,10 @@ import dns.name
 import dns.rdata
 
 from lab.model import Record
-from lab.names import ROOT
+from lab.names import LARGEST_TTL, ROOT
 from lab.text import suggestion
 from lab.yamltree import shown
 
-LARGEST_TTL = 604800
 SHAPES = {
     "A": "an IPv4 address, such as 192.0.2.80",
     "AAAA": "an IPv6 address, such as 2001:db8::80",

@@ -21,7 +21,7 @@ _UNFINISHED = " <unfinished ...>"
 _NAME = re.compile(r"(?P<name>\w+)\(")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?|/\*.*?\*/|[(\[{]|[)\]}]|,|[^"(\[{)\]},/]+|/', re.DOTALL)
 _RESULT = re.compile(
-    r"\) += (?P<value>-?\d+|0x[0-9a-f]+|\?)(?: (?P<error>E[A-Z0-9]+)(?= ))?(?P<rest>.*?)(?: <(?P<took>\d+\.\d+)>)?"
+    r"\) += (?P<value>0x[0-9a-f]+|-?\d+|\?)(?: (?P<error>E[A-Z0-9]+)(?= ))?(?P<rest>.*?)(?: <(?P<took>\d+\.\d+)>)?"
 )
 _TRANSLATED = re.compile(r" ?/\* (?P<here>\d+) in strace's PID NS \*/")
 _IPV4 = re.compile(r'\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\("([0-9.]+)"\)')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import uuid
 from ipaddress import ip_address
 
 import dns.flags
@@ -57,8 +58,17 @@ def asked(lab: Instance, host: str) -> int:
 
 
 def log_of_resolver(lab: Instance, text: str) -> int:
-    """How many of the resolver's questions hold the text."""
-    return lab.output("resolver", "unbound").text.decode().count(text)
+    """How many of the resolver's questions until now hold the text.
+
+    A question of our own marks the end: a log is read a moment after it was written.
+    """
+    mark = f"mark-{uuid.uuid4().hex}.example.com."
+    answer(lab, mark)
+
+    def log() -> str:
+        return lab.output("resolver", "unbound").text.decode()
+
+    return until(log, wanted=lambda seen: mark in seen, what="the mark in the resolver's log").count(text)
 
 
 def remembered(lab: Instance) -> str:
