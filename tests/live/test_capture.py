@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -299,7 +299,7 @@ RUN apt-get update \\
 
 
 @pytest.fixture(scope="module")
-def tshark() -> Iterator[Callable[..., list[str]]]:
+def tshark() -> Callable[..., list[str]]:
     """tshark(1) on a file: in a container of an image that is made once, and used again by later runs."""
     with Engine.connect() as engine:
         base = images.ensure(engine, say=lambda _: None)["socketlab/base"]
@@ -326,7 +326,7 @@ def tshark() -> Iterator[Callable[..., list[str]]]:
         assert done.returncode == 0, done.stderr
         return done.stdout.decode().splitlines()
 
-    yield run
+    return run
 
 
 def test_wireshark_reads_what_is_written(lab: Instance, tshark: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.unit.frames import recorded_packets
 
 
 def test_the_blocks_of_a_capture() -> None:
-    """The section says whose it is; each interface where it is; each packet when it was, whole; every address its name."""
+    """The section says whose it is, an interface where it is, a packet when it was; every address has its name."""
     lab, packets = labfiles.load("nat"), recorded_packets()
     found = list(FileScanner(io.BytesIO(pcapng(packets, lab, instance="mine", dropped=3))))
     assert isinstance(found[0], blocks.SectionHeader)
