@@ -301,6 +301,16 @@ def sockets(
         sys.stdout.write(f"no sockets in {', '.join(views)}\n")
 
 
+@app.command("segments")
+def segments(name: InstanceName = None, as_json: AsJson = False) -> None:
+    """Show the networks: subnets, hosts, impairments, and how many IP packets passed and were lost."""
+    from lab import show as view
+
+    with _instance(name) as instance:
+        found = instance.segments()
+    console.show_json(view.segments_json(found)) if as_json else console.show(view.segments_table(found))
+
+
 @app.command("nat")
 def nat(
     gateway: Annotated[str | None, typer.Argument(metavar="[GATEWAY]", help="Default: all gateways.")] = None,
@@ -523,7 +533,7 @@ def note(
         if as_json:
             console.show_json(page.list_json(the_note.CLAIMS, remembered))
         else:
-            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time()))
+            console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time(), width=console.width()))
         return
     wanted = the_note.CLAIMS if claim is None else (the_note.find(claim),)
     if page_file is not None and not page_file.parent.is_dir():

@@ -37,7 +37,7 @@ def differences(lab: Lab, views: Mapping[str, HostView]) -> tuple[Difference, ..
         found += _addresses(host, view)
         found += _routes(host, view)
         found += _rules(host, view)
-        found += _sysctls(lab, host, view)
+        found += _sysctls(host, view)
         found += _nothing_listens(host, view)
     return tuple(found)
 
@@ -92,9 +92,9 @@ def _rules(host: Host, view: HostView) -> list[Difference]:
     return [Difference(host=host.name, subject="nft rules", expected=_words(missing), observed=_words(observed))]
 
 
-def _sysctls(lab: Lab, host: Host, view: HostView) -> list[Difference]:
+def _sysctls(host: Host, view: HostView) -> list[Difference]:
     expected = before(host).sysctls()
-    for step in steps(lab, host):
+    for step in steps(host):
         if step.kind == "sysctl":
             expected |= step.sysctls()
     seen = dict(view.sysctls)
@@ -115,8 +115,16 @@ def _nothing_listens(host: Host, view: HostView) -> list[Difference]:
 
 def not_listening(host: Host, view: HostView) -> list[Difference]:
     """The declared listeners of the host's programs that are not there (yet)."""
-    addresses = [address for interface in host.interfaces for address in interface.addresses]
-    if any(address.version == 6 for address in addresses):
+    return [
+        difference
+        for program in host.programs
+        for difference in not_listening_at(host, view, f"program {program.name}", program.ready)
+    ]
+
+
+def not_listening_at(host: Host, view: HostView, subject: str, wanted: Iterable[Endpoint]) -> list[Difference]:
+    """Those of the endpoints at which nothing listens (yet)."""
+    if any(address.version == 6 for address in host.addresses):
         reached = view.sockets
     else:  # nobody has an address at which an IPv6-only socket could be reached
         reached = tuple(socket for socket in view.sockets if not socket.v6only)
@@ -124,12 +132,11 @@ def not_listening(host: Host, view: HostView) -> list[Difference]:
     return [
         Difference(
             host=host.name,
-            subject=f"program {program.name}",
+            subject=subject,
             expected=f"listening on {endpoint}",
             observed=_words(sorted(map(str, observed))) if observed else "no listening socket",
         )
-        for program in host.programs
-        for endpoint in program.ready
+        for endpoint in wanted
         if not any(covers(one, endpoint) for one in observed)
     ]
 

@@ -17,6 +17,7 @@ from lab.model import (
     Endpoint,
     Forward,
     Host,
+    Impairments,
     Interface,
     InterfaceAddress,
     Lab,
@@ -29,7 +30,9 @@ from lab.model import (
     Protocol,
     Subnet,
     Timeout,
+    Zone,
 )
+from lab.namecheck import NameChecker
 from lab.text import suggestion
 from lab.yamltree import Path, Tree, problem_at, shown
 
@@ -65,6 +68,8 @@ class Checker:
         self.subnets: dict[str, tuple[Subnet, ...]] = {}
         self.holders: dict[tuple[str, Address], str] = {}
         """(network, address) -> the host that has it"""
+        self.names = NameChecker(self)
+        self.zones: dict[str, tuple[Zone, ...]] = {}
 
     def problem(self, path: Path, expected: str, observed: object, hint: str = "", *, at_key: bool = False) -> None:
         """Note a problem with the value at a path, or with the nearest thing above it that is in the file."""
@@ -80,6 +85,7 @@ class Checker:
         if not file.services and self.whole:
             self.problem(("services",), "at least one host", "none")
         interfaces = {name: self.interfaces(name, part) for name, part in file.services.items()}
+        self.zones = self.names.zones()
         return Lab(
             name=file.name or default_name,
             title=file.x_lab.title,
@@ -110,7 +116,15 @@ class Checker:
         if part.internal is False:
             self.problem((*here, "internal"), "true", "false", "no network of a lab leads to the outside")
         self.subnets[name] = tuple(found.values())
-        return Network(name=name, subnets=self.subnets[name])
+        return Network(name=name, subnets=self.subnets[name], impairments=self.impairments(name, part.x_lab))
+
+    def impairments(self, network: str, part: schema.NetworkExtension) -> Impairments:
+        """What happens to the packets of a network."""
+        if part.reorder and not part.delay:
+            path: Path = ("networks", network, "x-lab", "reorder")
+            hint = "a packet overtakes others only while those are delayed"
+            self.problem(path, "`delay` beside `reorder`", "none", hint)
+        return Impairments(loss=part.loss, delay=part.delay, reorder=part.reorder)
 
     def disjoint(self, networks: tuple[Network, ...]) -> None:
         """No address may belong to two networks of a lab."""
@@ -224,9 +238,10 @@ class Checker:
             interfaces=interfaces,
             gateways=tuple(part.x_lab.gateway),
             hostname=part.hostname or "",
-            extra_hosts=tuple(part.extra_hosts.items()),
+            extra_hosts=part.extra_hosts,
             dns=tuple(part.dns),
             dns_search=tuple(part.dns_search),
+            dns_options=tuple(part.dns_opt),
             sysctls=tuple(part.sysctls.items()),
             environment=tuple(part.environment.items()),
             capabilities=tuple(dict.fromkeys(part.cap_add)),
@@ -235,6 +250,9 @@ class Checker:
             cpus=part.cpus,
             nat=None if part.x_lab.nat is None else self.nat(name, part, part.x_lab.nat),
             programs=tuple(self.program(name, part, key, one) for key, one in part.x_lab.programs.items()),
+            zones=self.zones[name],
+            resolver=None if part.x_lab.resolver is None else self.names.resolver(name, part.x_lab.resolver),
+            cache=part.x_lab.cache,
         )
 
     def gateways(self, host: str, part: schema.ServicePart) -> None:
@@ -273,9 +291,15 @@ class Checker:
     def dns(self, host: str, part: schema.ServicePart) -> None:
         """A name server is a host of the lab, or the host itself: there is nothing else to ask."""
         for index, address in enumerate(part.dns):
-            if not address.is_loopback and self.holder(self.subnets, address) is None and self.whole:
-                path: Path = ("services", host, "dns", index)
+            path: Path = ("services", host, "dns", index)
+            holder = self.holder(self.subnets, address)
+            if address.is_loopback or not self.whole:
+                continue
+            if holder is None:
                 self.problem(path, "an address of a host of this lab", address, "nothing outside it can be reached")
+            elif not self.names.answers(holder):
+                hint = f"give {holder} x-lab: resolver or zones, or a program that is ready at udp/53"
+                self.problem(path, "a host that answers questions for names", f"{address} of {holder}", hint)
 
     def nat(self, host: str, part: schema.ServicePart, nat: schema.NatPart) -> Nat:
         """A gateway's translation."""

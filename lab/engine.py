@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import queue
+import socket
 import struct
 import tarfile
 import threading
@@ -113,6 +114,9 @@ class ExecStream:
 
     def close(self) -> None:
         """Hang up; the process sees the end of its input."""
+        # A descriptor that another thread waits on stays open until that is over; this ends it.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._socket.close()
         with contextlib.suppress(OSError):
@@ -303,6 +307,7 @@ class Engine:
                     image=container.image,
                     name=container.name,
                     hostname=container.hostname,
+                    command=list(container.command),
                     labels=dict(container.labels),
                     host_config=self._host_config(container),
                 )
@@ -323,9 +328,10 @@ class Engine:
             security_opt=["apparmor=unconfined"] if container.sees_machine else ["no-new-privileges"],
             pids_limit=container.pids,
             tmpfs=dict(container.tmpfs),
-            extra_hosts=dict(container.extra_hosts),
+            extra_hosts=[f"{name}:{address}" for name, address in container.extra_hosts],
             dns=list(container.dns),
             dns_search=list(container.dns_search),
+            dns_opt=list(container.dns_options),
             ipc_mode="private",
             shm_size=1024 * 1024,
             log_config=LogConfig(type="none"),

@@ -18,7 +18,7 @@ from lab.errors import ImageError
 
 Say = Callable[[str], None]
 
-NAMES = ("base", "host", "gateway", "fabric")
+NAMES = ("base", "host", "gateway", "dns", "fabric")
 PREFIX = "socketlab/"
 LABEL_CONTENT = "socketlab.content"
 RECIPE = "1"

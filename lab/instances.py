@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lab.engine import Engine, Found
 from lab.errors import InstanceError
+from lab.images import LABEL_CONTENT
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOST, LABEL_HOSTS, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE
 from lab.text import suggestion
 
@@ -42,6 +43,8 @@ class Running:
     expected: int
     """how many hosts its lab has"""
     description: str
+    contents: frozenset[str] = frozenset()
+    """the content hashes of the images that its containers were made of; see images.py"""
 
     @property
     def whole(self) -> bool:
@@ -77,6 +80,7 @@ def _running(name: str, containers: list[Found]) -> Running:
         hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
         expected=_count(helpers[0].label(LABEL_HOSTS)) if helpers else 0,
         description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
+        contents=frozenset(found.label(LABEL_CONTENT) for found in containers),  # a container has its image's labels
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lab import instances
+from lab import daemons, instances, segments
 from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
@@ -33,6 +33,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.scripts import sysctl_keys
+from lab.segments import Segment
 from lab.talk import Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
@@ -257,8 +258,12 @@ class Instance:
         """Every host's state as lines; equal lines, equal state."""
         return {name: fingerprint(texts) for name, texts in self._texts(hosts).items()}
 
+    def segments(self) -> tuple[Segment, ...]:
+        """The networks, and what became of the packets that were sent into them."""
+        return segments.segments(self.lab, segments.seen(self.wiring.segments()))
+
     def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
-        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(self.lab, host))
+        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(host))
         return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
 
     # --------------------------------------------------------------------------------- programs
@@ -311,6 +316,11 @@ class Instance:
             calls=calls,
         )
         return Printed(ended=ended, stdout=bytes(out), stderr=bytes(err))
+
+    def again(self) -> Instance:
+        """A second connection to the same instance: over one, one thing comes after another."""
+        wiring = _connect(self.engine, self.helper)
+        return Instance(engine=self.engine, name=self.name, lab=self.lab, wiring=wiring, helper=self.helper)
 
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
@@ -378,14 +388,23 @@ class Instance:
                 if host.name in hosts:
                     self.deploy(host.name, folder=program.name, files={f.name: f.content for f in program.files})
         texts = self._texts(hosts)
-        lab = self.lab if len(hosts) == len(self.lab.hosts) else _part(self.lab, hosts)
+        whole = len(hosts) == len(self.lab.hosts)
+        lab = self.lab if whole else _part(self.lab, hosts)
+        on_segments = segments.seen(self.wiring.segments())
         wrong = differences(lab, {name: host_view(text) for name, text in texts.items()})
+        wrong += segments.differences(self.lab, on_segments)
         if wrong:
             raise NotUpError("\n".join(map(str, wrong)))
-        return {name: list(fingerprint(text)) for name, text in texts.items()}
+        found = {name: list(fingerprint(text)) for name, text in texts.items()}
+        # What was counted is all hosts' together.
+        return found | ({segments.SEGMENTS: list(segments.fingerprint(on_segments))} if whole else {})
 
     def start_programs(self, hosts: tuple[str, ...]) -> None:
-        """Start the declared programs of hosts and wait until each listens where it says. Raises NotUpError."""
+        """Start the daemons of hosts and prove them, then the declared programs, each of which listens where it says.
+
+        Raises NotUpError.
+        """
+        daemons.start(self.wiring, self.lab, hosts)
         waiting: list[tuple[Host, Program]] = []
         for host in self.lab.hosts:
             for program in host.programs:

@@ -14,6 +14,8 @@ Address = IPv4Address | IPv6Address
 Subnet = IPv4Network | IPv6Network
 InterfaceAddress = IPv4Interface | IPv6Interface
 
+MILLION = 1_000_000
+
 
 class Protocol(StrEnum):
     """A transport protocol with ports."""
@@ -66,11 +68,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Impairments:
+    """What happens to the packets of a segment; nothing, if all is 0."""
+
+    loss: int = 0
+    """how many of a million IP packets are lost"""
+    delay: int = 0
+    """how much later a packet arrives, in microseconds"""
+    reorder: int = 0
+    """how many of a million packets are not delayed, so that they overtake others (tc-netem(8))"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Network:
     """One broadcast segment, with at most one subnet of each address family."""
 
     name: str
     subnets: tuple[Subnet, ...]
+    impairments: Impairments = Impairments()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +144,46 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A resource record of class IN (RFC 1035 §3.2.1). Names are absolute; its owner's is in lower case."""
+
+    name: str
+    ttl: int
+    type: str
+    data: str
+    """the RDATA as in a master file (RFC 1035 §5.1)"""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.ttl} IN {self.type} {self.data}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Zone:
+    """What an authoritative server knows of a part of the name space. `name` is absolute: `example.com.`, or `.`."""
+
+    name: str
+    ttl: int
+    """of records that give none, seconds"""
+    negative_ttl: int
+    """how long it may be remembered that a name or a type is not there, seconds (RFC 2308 §4)"""
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolver:
+    """A host that resolves names for others, beginning at servers of the root zone (RFC 1034 §5.3.3)."""
+
+    root: tuple[Address, ...]
+
+
+class Cache(StrEnum):
+    """What remembers names for all programs of a host."""
+
+    NSCD = "nscd"
+    """glibc's own (nscd(8)), asked by getaddrinfo(3) before any server"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
     """One container with its own network stack."""
 
@@ -140,6 +195,7 @@ class Host:
     extra_hosts: tuple[tuple[str, Address], ...] = ()
     dns: tuple[Address, ...] = ()
     dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     capabilities: tuple[str, ...] = ()
@@ -148,6 +204,19 @@ class Host:
     cpus: float = 0.0
     nat: Nat | None = None
     programs: tuple[Program, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    resolver: Resolver | None = None
+    cache: Cache | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Every address of every interface, in their order."""
+        return tuple(address.ip for interface in self.interfaces for address in interface.addresses)
+
+    @property
+    def serves_names(self) -> bool:
+        """Whether a name server of ours runs here, at port 53."""
+        return bool(self.zones) or self.resolver is not None
 
     def interface_on(self, network: str) -> Interface:
         """The interface on `network`. Raises KeyError if the host is not attached to it."""

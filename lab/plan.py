@@ -34,7 +34,7 @@ HOST_CPU_SHARES = 256
 
 HOME = "/home/student"
 TMPFS = {
-    "/run": "rw,nosuid,nodev,noexec,size=64k,mode=755",
+    "/run": "rw,nosuid,nodev,noexec,size=4m,nr_inodes=4096,mode=755",
     "/tmp": "rw,nosuid,nodev,exec,size=16m,nr_inodes=4096,mode=1777",
     HOME: "rw,nosuid,nodev,exec,size=16m,nr_inodes=4096,mode=755,uid=1000,gid=1000",
 }
@@ -66,6 +66,9 @@ class Container:
     extra_hosts: tuple[tuple[str, str], ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    """arguments of its first process"""
     network_mode: str = "none"
     sees_machine: bool = False
     """Only for a wiring's helper: the machine's PID namespace, and no confinement by AppArmor."""
@@ -105,7 +108,8 @@ def _container(lab: Lab, host: Host, instance: str, images: Mapping[str, str]) -
         image=images.get(host.image, host.image),
         labels=(*labels(lab, instance, "host"), (LABEL_HOST, host.name)),
         hostname=host.hostname or host.name,
-        capabilities=tuple(dict.fromkeys((*HOST_CAPABILITIES, *host.capabilities))),
+        capabilities=tuple(dict.fromkeys((*HOST_CAPABILITIES, *host.capabilities, *_daemons(host)))),
+        command=host.capabilities,
         memory=host.memory,
         pids=host.pids,
         cpus=host.cpus,
@@ -116,7 +120,13 @@ def _container(lab: Lab, host: Host, instance: str, images: Mapping[str, str]) -
         # address is what resolv.conf(5) means by no server at all: a question to it fails at once.
         dns=tuple(str(address) for address in host.dns) or ("127.0.0.1",),
         dns_search=host.dns_search or (".",),
+        dns_options=host.dns_options,
     )
+
+
+def _daemons(host: Host) -> tuple[str, ...]:
+    """What the host's own daemons need. Its PID 1 gives it to no program that is not named in its command."""
+    return ("NET_BIND_SERVICE",) if host.serves_names else ()
 
 
 def environment(host: Host) -> dict[str, str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from lab.model import Address, Endpoint, PortPolicy, PortRange, Protocol, Subnet
+from lab.model import MILLION, Address, Cache, Endpoint, PortPolicy, PortRange, Protocol, Subnet
 from lab.text import suggestion
 from lab.yamltree import shown
 
@@ -24,6 +24,7 @@ KEY = "[key]"
 POWER = "it would let a program of the lab change the network or reach the machine"
 MIB = 1024 * 1024
 SIZES = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": MIB, "mb": MIB, "g": 1024 * MIB, "gb": 1024 * MIB}
+DURATIONS = {"us": 1, "ms": 1000, "s": MILLION}
 RESERVED: dict[IPv4Network | IPv6Network, str] = {
     ip_network("0.0.0.0/8"): "`this network`",
     ip_network("127.0.0.0/8"): "loopback",
@@ -36,6 +37,19 @@ RESERVED: dict[IPv4Network | IPv6Network, str] = {
     ip_network("ff00::/8"): "multicast",
 }
 """What no host's address may be of, and what it is for instead (RFC 6890, RFC 4291)."""
+
+
+RESOLVER_NUMBERS = {"ndots": (0, 15), "timeout": (1, 30), "attempts": (1, 5)}
+RESOLVER_FLAGS = (
+    "rotate",
+    "no-check-names",
+    "edns0",
+    "single-request",
+    "single-request-reopen",
+    "no-tld-query",
+    "use-vc",
+)
+"""Options of resolv.conf(5): those that take a number, with their limits, and the others."""
 
 
 def wrong(expected: str, observed: object, hint: str = "", *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -72,6 +86,13 @@ def _integer_in(text: str, low: int, high: int) -> int | None:
     if not re.fullmatch(r"0|[1-9][0-9]{0,8}", text):
         return None
     return int(text) if low <= int(text) <= high else None
+
+
+def read_record_line(value: object) -> str:
+    if isinstance(value, dict):
+        hint = "in YAML a colon before a space or at the end makes a mapping: put the line into quotes"
+        raise wrong("a record in a line of text", value, hint)
+    return read_line(value)
 
 
 def integer_reader(low: int, high: int, what: str) -> Callable[[object], int]:
@@ -199,6 +220,26 @@ def read_ports(value: object) -> PortPolicy | PortRange:
     return PortRange(low=low, high=high)
 
 
+def read_cache(value: object) -> Cache:
+    if value != Cache.NSCD:
+        raise wrong("nscd", value, "it is the only cache of a host; a resolver has one of its own")
+    return Cache.NSCD
+
+
+def read_resolver_option(value: object) -> str:
+    expected = "an option of resolv.conf(5), such as timeout:1"
+    text = read_text(value, expected)
+    name, colon, number = text.partition(":")
+    if name in RESOLVER_NUMBERS:
+        low, high = RESOLVER_NUMBERS[name]
+        if _integer_in(number, low, high) is None:
+            raise wrong(f"{name}:N with a number from {low} to {high}", text)
+    elif colon or name not in RESOLVER_FLAGS:
+        known = (*RESOLVER_NUMBERS, *RESOLVER_FLAGS)
+        raise wrong(expected, text, suggestion(name, known, otherwise=f"there are {', '.join(known)}"))
+    return text
+
+
 def _split_port(text: str, expected: str, *, after: str = "") -> tuple[Address | None, int]:
     """ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or PORT; `after` is what of the text does not belong to it."""
     host, colon, last = text.removeprefix(after).rpartition(":")
@@ -318,16 +359,70 @@ def read_sysctls(value: object) -> dict[str, str]:
     return found
 
 
-def read_extra_hosts(value: object) -> dict[str, Address]:
-    found: dict[str, Address] = {}
-    for name, address in pairs_reader("=:", "NAME:ADDRESS")(value).items():
+def read_extra_hosts(value: object) -> tuple[tuple[str, Address], ...]:
+    """Compose's forms: a mapping of names to an address or to several, or a list of NAME:ADDRESS."""
+    found: dict[tuple[str, Address], None] = {}
+    for name, text, at in _extra_hosts(value):
         if not re.fullmatch(HOST_NAME, name):
-            raise wrong(f"a host name: {HOST_NAME_RULE}", name, at=(name, KEY))
+            raise wrong(f"a host name: {HOST_NAME_RULE}", name, at=(name, KEY) if at[0] == name else at)
         try:
-            found[name] = ip_address(address.removeprefix("[").removesuffix("]"))
+            pair = (name, ip_address(text.removeprefix("[").removesuffix("]")))
         except ValueError:
-            raise wrong(f"an IPv4 or IPv6 address for {name}", address, at=(name,)) from None
-    return found
+            raise wrong(f"an IPv4 or IPv6 address for {name}", text, at=at) from None
+        if pair in found:
+            raise wrong(f"each address of {name} once", text, "it stands further up already", at=at)
+        found[pair] = None
+    return tuple(found)
+
+
+def _extra_hosts(value: object) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    """Names and addresses as they are written, each with its place."""
+    what = "NAME:ADDRESS"
+    if isinstance(value, dict):
+        for name, addresses in value.items():
+            if not isinstance(addresses, str | list) or not addresses:
+                raise wrong(f"an IPv4 or IPv6 address for {name}, or a list of them", addresses, at=(name,))
+            for index, address in enumerate(listed(addresses)):
+                at: tuple[str | int, ...] = (name, index) if isinstance(addresses, list) else (name,)
+                if not isinstance(address, str):
+                    raise wrong(f"an IPv4 or IPv6 address for {name}", address, at=at)
+                yield name, address, at
+        return
+    if not isinstance(value, list):
+        raise wrong(f"a mapping, or a list of {what}", value)
+    for index, item in enumerate(value):
+        name, separator, address = _split(item, "=:") if isinstance(item, str) else ("", "", "")
+        if not separator or not name:
+            raise wrong(what, item, at=(index,))
+        yield name, address, (index,)
+
+
+def read_share(value: object) -> int:
+    """A share of packets -> parts per million."""
+    expected = "a share of the packets from 0% to 100%, such as 10%"
+    text = read_text(value, expected)
+    found = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?%", text)
+    if not found:
+        hint = f"write {text}%" if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", text) else ""
+        raise wrong(expected, text, hint)
+    share = int(found[1]) * 10_000 + int((found[2] or "").ljust(4, "0"))
+    if share > MILLION:
+        raise wrong(expected, text)
+    return share
+
+
+def read_duration(value: object) -> int:
+    """A time -> microseconds."""
+    expected = "a time from 0ms to 10s, such as 50ms"
+    text = read_text(value, expected)
+    found = re.fullmatch(r"([0-9]{1,8})(us|ms|s)", text)
+    if not found:
+        hint = f"write its unit: {text}us, {text}ms or {text}s" if re.fullmatch(r"[0-9]{1,8}", text) else ""
+        raise wrong(expected, text, hint or "a whole number with its unit: us, ms or s")
+    microseconds = int(found[1]) * DURATIONS[found[2]]
+    if microseconds > 10 * MILLION:
+        raise wrong(expected, text)
+    return microseconds
 
 
 HOST_NAME = r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*(?<!-)"

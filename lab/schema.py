@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from lab.model import PortPolicy
+from lab.model import Cache, PortPolicy
+from lab.names import LARGEST_TTL
 from lab.readers import (
     CAPABILITIES,
     HOST_NAME,
@@ -26,8 +27,10 @@ from lab.readers import (
     pairs_reader,
     read_address,
     read_boolean,
+    read_cache,
     read_capability,
     read_driver,
+    read_duration,
     read_endpoint,
     read_extra_hosts,
     read_file,
@@ -35,6 +38,9 @@ from lab.readers import (
     read_line,
     read_ports,
     read_processors,
+    read_record_line,
+    read_resolver_option,
+    read_share,
     read_size,
     read_subnet,
     read_sysctls,
@@ -46,7 +52,7 @@ from lab.readers import (
 from lab.scripts import TIMEOUT_SYSCTLS
 from lab.text import suggestion
 
-IMAGES = ("socketlab/host", "socketlab/gateway")
+IMAGES = ("socketlab/host", "socketlab/gateway", "socketlab/dns")
 """What a host may be made of: images whose first process starts programs without privilege."""
 
 
@@ -61,6 +67,9 @@ _ONE_OR_MORE: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _S
 _COMMAND: dict[str, Any] = {"anyOf": [_STRING, {"type": "array", "items": _SCALAR, "minItems": 1}]}
 _PAIRS: dict[str, Any] = {
     "anyOf": [{"type": "object", "additionalProperties": _SCALAR}, {"type": "array", "items": _STRING}]
+}
+_NAMES: dict[str, Any] = {
+    "anyOf": [{"type": "object", "additionalProperties": _ONE_OR_MORE}, {"type": "array", "items": _STRING}]
 }
 _BOOLEAN: dict[str, Any] = {"type": ["boolean", "string"]}
 
@@ -78,6 +87,7 @@ def _ip(version: int) -> dict[str, Any]:
 
 Port = Annotated[int, *_typed(integer_reader(1, 65535, "a port"), _whole(1, 65535))]
 Seconds = Annotated[int, *_typed(integer_reader(1, 604800, "a number of seconds"), _whole(1, 604800))]
+Ttl = Annotated[int, *_typed(integer_reader(0, LARGEST_TTL, "a number of seconds"), _whole(0, LARGEST_TTL))]
 Boolean = Annotated[bool, *_typed(read_boolean, _BOOLEAN)]
 Text = Annotated[str, *_typed(lambda value: read_text(value, "a text"), _SCALAR)]
 SubnetText = Annotated[Any, *_typed(read_subnet, _STRING)]
@@ -88,6 +98,8 @@ AddressList = Annotated[list[Annotated[Any, BeforeValidator(read_address)]], *_t
 FileList = Annotated[list[Annotated[str, BeforeValidator(read_file)]], *_typed(listed, _ONE_OR_MORE)]
 EndpointList = Annotated[list[Annotated[Any, BeforeValidator(read_endpoint)]], *_typed(listed, _ONE_OR_MORE)]
 DomainList = Annotated[list[Annotated[str, BeforeValidator(read_host_name)]], *_typed(listed, _ONE_OR_MORE)]
+OptionList = Annotated[list[Annotated[str, BeforeValidator(read_resolver_option)]], *_typed(listed, _ONE_OR_MORE)]
+RecordList = Annotated[list[Annotated[str, BeforeValidator(read_record_line)]], *_typed(listed, _ONE_OR_MORE)]
 LineList = Annotated[list[Annotated[str, BeforeValidator(read_line)]], *_typed(listed, _ONE_OR_MORE)]
 CapabilityList = Annotated[
     list[Annotated[str, BeforeValidator(read_capability)]],
@@ -117,6 +129,20 @@ class Ipam(Part):
     )
 
 
+class NetworkExtension(Part):
+    """What Compose has no word for."""
+
+    loss: Annotated[int, *_typed(read_share, _STRING)] = Field(
+        default=0, description="the share of IP packets that are lost, such as 10%"
+    )
+    delay: Annotated[int, *_typed(read_duration, _STRING)] = Field(
+        default=0, description="how much later a packet arrives, such as 50ms"
+    )
+    reorder: Annotated[int, *_typed(read_share, _STRING)] = Field(
+        default=0, description="the share of packets that are not delayed and overtake others, such as 5%"
+    )
+
+
 class NetworkPart(Part):
     """A network: one broadcast segment."""
 
@@ -124,6 +150,7 @@ class NetworkPart(Part):
     driver: Annotated[str, *_typed(read_driver, {"const": "bridge"})] = "bridge"
     enable_ipv6: Boolean | None = None
     internal: Boolean | None = None
+    x_lab: NetworkExtension = Field(default_factory=NetworkExtension, alias="x-lab")
 
 
 class Attachment(Part):
@@ -187,6 +214,32 @@ _program_key = name_reader(
 ProgramKey = Annotated[str, AfterValidator(_program_key)]
 
 
+class ZonePart(Part):
+    """A zone that a host serves."""
+
+    ttl: Ttl = Field(default=60, description="the TTL of records that give none, seconds")
+    negative_ttl: Ttl = Field(
+        default=5, description="how long it may be remembered that a name is not there, seconds (RFC 2308)"
+    )
+    records: RecordList = Field(
+        default=[], description="a record in each line, such as [www A 192.0.2.80]; SOA and NS are made"
+    )
+
+
+class ResolverPart(Part):
+    """A resolver for other hosts."""
+
+    root: AddressList = Field(description="addresses of hosts that serve the zone `.`, such as [192.0.2.1]")
+
+
+_zone_key = name_reader(
+    "a zone's name",
+    r"\.|(?=.{1,254}$)[A-Za-z0-9_]([A-Za-z0-9_/-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_/-]{0,62}))*\.?",
+    "labels of letters, digits, hyphens and _ with dots between, or `.`, at most 253",
+)
+ZoneKey = Annotated[str, AfterValidator(_zone_key)]
+
+
 class HostExtension(Part):
     """What Compose has no word for."""
 
@@ -197,6 +250,13 @@ class HostExtension(Part):
     nat: NatPart | None = None
     programs: dict[ProgramKey, ProgramPart] = Field(
         default={}, description="programs by name, such as {echo: {files: [programs/echo.py]}}"
+    )
+    zones: dict[ZoneKey, ZonePart] = Field(
+        default={}, description="zones that it serves, such as {example.com: {records: [www A 192.0.2.80]}}"
+    )
+    resolver: ResolverPart | None = Field(default=None, description="it resolves for others: {root: [192.0.2.1]}")
+    cache: Annotated[Cache | None, *_typed(read_cache, {"const": "nscd"})] = Field(
+        default=None, description="nscd: names are remembered for all its programs"
     )
 
 
@@ -212,11 +272,12 @@ class ServicePart(Part):
     hostname: Annotated[
         str | None, *_typed(name_reader("a host name", r"(?=.{1,64}$)" + HOST_NAME, HOST_NAME_RULE), _STRING)
     ] = None
-    extra_hosts: Annotated[dict[str, Any], *_typed(read_extra_hosts, _PAIRS)] = Field(
-        default={}, description="further lines of /etc/hosts"
+    extra_hosts: Annotated[tuple[Any, ...], *_typed(read_extra_hosts, _NAMES)] = Field(
+        default=(), description="further lines of /etc/hosts, such as [server.example:192.0.2.80]"
     )
     dns: AddressList = Field(default=[], description="name servers: hosts of the lab")
     dns_search: DomainList = Field(default=[], description="domains in which short names are looked up")
+    dns_opt: OptionList = Field(default=[], description="options of its resolver, such as [timeout:1, attempts:2]")
     sysctls: Annotated[dict[str, str], *_typed(read_sysctls, _PAIRS)] = Field(
         default={}, description="kernel settings of the host's network, such as {net.ipv4.ip_forward: 1}"
     )
@@ -307,6 +368,7 @@ NOUNS: dict[type[Part], str] = {
     LabFile: "a lab file",
     LabExtension: "a lab",
     NetworkPart: "a network",
+    NetworkExtension: "a network's x-lab",
     Ipam: "ipam",
     IpamConfig: "a subnet",
     ServicePart: "a host",
@@ -315,6 +377,8 @@ NOUNS: dict[type[Part], str] = {
     NatPart: "nat",
     ForwardPart: "a forward",
     ProgramPart: "a program",
+    ZonePart: "a zone",
+    ResolverPart: "a resolver",
 }
 """What each part is called in messages."""
 

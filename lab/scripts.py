@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 
-from lab.model import Host, Lab, Nat, PortPolicy
+from lab.model import Host, Nat, PortPolicy
 
 TABLE = "socketlab"
 """The nft table of a gateway."""
@@ -33,7 +33,7 @@ TIMEOUT_SYSCTLS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One thing to carry out in a host: kind `sysctl`, `ip` or `nft`, and its lines."""
+    """One thing to carry out: kind `sysctl`, `ip`, `nft`, `tc` or `ethtool`, and its lines."""
 
     kind: str
     lines: tuple[str, ...]
@@ -72,9 +72,9 @@ def before(host: Host) -> Step:
     )
 
 
-def steps(lab: Lab, host: Host) -> tuple[Step, ...]:
+def steps(host: Host) -> tuple[Step, ...]:
     """What is carried out once the host's interfaces are there, in this order."""
-    found = [_interface_sysctls(lab, host), Step(kind="ip", lines=_addresses(host))]
+    found = [_interface_sysctls(host), Step(kind="ip", lines=_addresses(host))]
     if host.nat is not None:
         found.append(Step(kind="nft", lines=nat_rules(host, host.nat)))
         found.append(Step(kind="sysctl", lines=_timeouts(host.nat)))
@@ -82,15 +82,15 @@ def steps(lab: Lab, host: Host) -> tuple[Step, ...]:
     return tuple(step for step in found if step.lines)
 
 
-def sysctl_keys(lab: Lab, host: Host) -> tuple[str, ...]:
+def sysctl_keys(host: Host) -> tuple[str, ...]:
     """Every sysctl that is set in the host, for looking whether it still has its value."""
-    settings = [before(host), *(step for step in steps(lab, host) if step.kind == "sysctl")]
+    settings = [before(host), *(step for step in steps(host) if step.kind == "sysctl")]
     return tuple(dict.fromkeys(key for step in settings for key in step.sysctls()))
 
 
-def _interface_sysctls(lab: Lab, host: Host) -> Step:
-    with_ipv6 = {n.name for n in lab.networks if any(subnet.version == 6 for subnet in n.subnets)}
-    names = [interface.name for interface in host.interfaces if interface.network in with_ipv6]
+def _interface_sysctls(host: Host) -> Step:
+    # Without IPv6 an interface has no link-local address either: a host that is declared without any has none.
+    names = [one.name for one in host.interfaces if any(address.version == 6 for address in one.addresses)]
     return Step(kind="sysctl", lines=tuple(f"net.ipv6.conf.{name}.disable_ipv6 = 0" for name in names))
 
 

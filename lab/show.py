@@ -6,23 +6,27 @@ Pure: nothing is printed here. The keys of the dictionaries are documented in do
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from lab.instances import Running
-from lab.model import Address, Host, Lab
+from lab.model import MILLION, Address, Host, Lab
 from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
-from lab.scripts import before, steps
+from lab.scripts import Step, before, steps
+from lab.segments import Segment, impairment_words
+from lab.services import services
 from lab.tables import row as _row
 from lab.tables import table as _table
-from lab.wiring import Started
+from lab.wiring import Started, impairments
 from lab.wiring.fabric import links
 
 Json = dict[str, Any]
 
 NOT_STARTED = "not started"
+MOST_NAMES = 8
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
 
@@ -77,7 +81,7 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                 "memory_bytes": container.memory,
                 "pids": container.pids,
                 "before": before(host).sysctls(),
-                "steps": [{"kind": step.kind, "lines": list(step.lines)} for step in steps(plan.lab, host)],
+                "steps": _steps_json((impairments.features(host), *steps(host))),
                 "programs": [
                     {
                         "name": program.name,
@@ -87,34 +91,59 @@ def plan_json(plan: Plan, helper: Container) -> Json:
                     }
                     for program in host.programs
                 ],
+                "services": [
+                    {
+                        "name": service.name,
+                        "files": dict(service.files),
+                        "run": list(service.argv),
+                        "listens": [str(endpoint) for endpoint in service.listens],
+                    }
+                    for service in services(plan.lab, host)
+                ],
             }
             for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
         ],
         "helper": {"name": helper.name, "image": helper.image, "capabilities": list(helper.capabilities)},
         "links": list(links(plan.lab)),
+        "segments": _steps_json(impairments.steps(plan.lab)),
     }
+
+
+def _steps_json(carried_out: Iterable[Step]) -> list[Json]:
+    return [{"kind": step.kind, "lines": list(step.lines)} for step in carried_out]
 
 
 def plan_table(plan: Plan) -> Table:
     """One row per host: where it is attached, and what more it is."""
     table = _table(plan.lab.title, "HOST", "INTERFACES", "MORE")
     for host in plan.lab.hosts:
-        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_programs(host)])
+        _row(table, host.name, _attachments(host), [*_gateways(host), *_nat(host), *_names(host), *_programs(host)])
     return table
 
 
 def plan_commands(plan: Plan) -> str:
     """The very lines that are carried out, host by host."""
     parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
+    parts += _step_lines(impairments.steps(plan.lab))
     for host in plan.lab.hosts:
-        parts += ["", f"# in {host.name}"]
-        for step in (before(host), *steps(plan.lab, host)):
-            parts += (
-                ["nft -f - <<END", *step.lines, "END"]
-                if step.kind == "nft"
-                else [f"{step.kind} {line}" for line in step.lines]
-            )
+        parts += ["", f"# in {host.name}", *_step_lines((before(host), impairments.features(host), *steps(host)))]
+        for service in services(plan.lab, host):
+            parts += ["", f"# in {host.name}, as the user service"]
+            for name, text in service.files:
+                parts += [f"cat > {service.cwd}/{name} <<'END'", *text.splitlines(), "END"]
+            parts.append(" ".join(service.argv))
     return "\n".join(parts)
+
+
+def _step_lines(carried_out: Iterable[Step]) -> list[str]:
+    lines: list[str] = []
+    for step in carried_out:
+        lines += (
+            ["nft -f - <<END", *step.lines, "END"]
+            if step.kind == "nft"
+            else [f"{step.kind} {line}" for line in step.lines]
+        )
+    return lines
 
 
 def _attachments(host: Host) -> list[str]:
@@ -135,6 +164,14 @@ def _nat(host: Host) -> list[str]:
     ports = str(host.nat.pool) if host.nat.pool else str(host.nat.policy)
     forwards = [f"{one.to.protocol} {one.port} -> {one.to.address}:{one.to.port}" for one in host.nat.forwards]
     return [f"NAT to {host.nat.outside}, ports {ports}", *forwards]
+
+
+def _names(host: Host) -> list[str]:
+    found = [f"serves the zone {zone.name}" for zone in host.zones]
+    if host.resolver is not None:
+        found.append(f"resolves from {_words(host.resolver.root)}")
+    asks = [f"asks {_words(host.dns)}"] if host.dns else []
+    return [*found, *asks, *([f"remembers names: {host.cache}"] if host.cache else [])]
 
 
 def _programs(host: Host) -> list[str]:
@@ -193,11 +230,9 @@ def _not_started(lab: Lab | None, name: str, programs: Iterable[Started], *, cam
     if lab is None or not came_up:
         return []
     there = {one.program for one in programs if one.host == name}
-    return [
-        {"program": program.name, "pid": None, "ended": NOT_STARTED}
-        for program in lab.host(name).programs
-        if program.run and program.name not in there
-    ]
+    host = lab.host(name)
+    wanted = [service.name for service in services(lab, host)] + [one.name for one in host.programs if one.run]
+    return [{"program": one, "pid": None, "ended": NOT_STARTED} for one in wanted if one not in there]
 
 
 def _addresses(lab: Lab | None, name: str) -> list[str]:
@@ -213,6 +248,38 @@ def status_table(status: Json) -> Table:
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]
         _row(table, host["host"], host["state"], host["addresses"], programs)
+    return table
+
+
+# ------------------------------------------------------------------------------------------ segments
+
+
+def segments_json(found: Iterable[Segment]) -> list[Json]:
+    """Every network of an instance."""
+    return [
+        {
+            "network": one.network.name,
+            "subnets": [str(subnet) for subnet in one.network.subnets],
+            "hosts": list(one.hosts),
+            "loss": one.network.impairments.loss / MILLION,
+            "delay": one.network.impairments.delay / MILLION,
+            "reorder": one.network.impairments.reorder / MILLION,
+            "passed": asdict(one.passed),
+            "lost": asdict(one.lost),
+        }
+        for one in found
+    ]
+
+
+def segments_table(found: Iterable[Segment]) -> Table:
+    """Every network of an instance: who is on it, what is wrong with it, and what became of packets."""
+    columns = ("NETWORK", "SUBNETS", "HOSTS", "IMPAIRMENTS", "PASSED", "LOST")
+    table = _table("", *columns, numbers=["PASSED", "LOST"])
+    for one in found:
+        subnets = [str(subnet) for subnet in one.network.subnets]
+        words = impairment_words(one.network.impairments)
+        hosts = [*one.hosts[:MOST_NAMES], *["…"] * (len(one.hosts) > MOST_NAMES)]
+        _row(table, one.network.name, subnets, _words(hosts), words, one.passed.all, one.lost.all)
     return table
 
 

@@ -1,6 +1,8 @@
 /*
  * PID 1 of a host.
  *
+ *   socketlab-init [CAPABILITY...]            those that programs may have, of those that the container has
+ *
  * It reaps orphans, and it starts programs as the user `student` for the trusted agent outside, which reaches
  * it through a unix socket in a folder that only root can enter. A program started here has the container's
  * namespaces, cgroup, seccomp filter and limits by birth; nothing has to be entered afterwards. Written in C
@@ -10,17 +12,21 @@
  *
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
- *        if the other side closes first, the program and its process group are killed.
+ *        if the other side closes first, the program and its process group are killed, and then it answers the end.
  *   hold CWD ARGC ARG... NAME=VALUE...
  *        the same as run, but the child stops (SIGSTOP) while it is still this process' equal: whoever traces it begins
  *        and continues it, and no program can.
+ *   serve CWD ARGC ARG... NAME=VALUE...
+ *        the same for a trusted daemon, which runs as the user `service`: no program of `student` can end it, trace
+ *        it or write its files.
  *   kill
  *        kills every process but this one, waits until none is left, answers "none left" (or "some left"), and closes.
  *
  * A request that is not whole is answered "too long".
  *
  * Capabilities: this process holds SETUID, SETGID, SETPCAP and KILL. A program gets none of them, only the
- * few that the lab file gives its host (as ambient capabilities, see capabilities(7)).
+ * few that the lab file gives its host (as ambient capabilities, see capabilities(7)). A daemon gets NET_BIND_SERVICE
+ * if the container has it, which is not for programs unless the command line says so too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,6 +45,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -50,6 +57,8 @@
 #define SOCKET_FOLDER "/run/socketlab"
 #define SOCKET_PATH SOCKET_FOLDER "/init.sock"
 #define STUDENT 1000
+#define SERVICE 999
+#define DAEMON_BYTES (64 << 20)
 #define MOST_CONNECTIONS 256
 #define MOST_BYTES 131072
 #define MOST_STRINGS 4096
@@ -63,11 +72,13 @@
 struct connection {
     int socket;
     pid_t program; /* 0 until one was started */
+    int ending;    /* whether the other side has closed: the program was killed, and its end is still to come */
 };
 
 static struct connection connections[MOST_CONNECTIONS];
 static int connection_count;
-static unsigned long long granted; /* what programs of this host may have */
+static unsigned long long granted;          /* what programs of this host may have */
+static unsigned long long daemons_granted; /* what its daemons may have */
 
 static void die(const char *what) {
     perror(what);
@@ -112,22 +123,31 @@ static void offer_to_be_ended(void) {
     close(file);
 }
 
-/* In the child, before the program: give up everything that is not granted. Returns 0 if all of it worked. */
-static int become_student(void) {
+/* In the child, before the program: give up everything but `kept`. Returns 0 if all of it worked. */
+static int become_user(uid_t user, unsigned long long kept) {
     int c;
     for (c = 0; c < 64; c++)
-        if (!(granted >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) && errno != EINVAL) return -1;
+        if (!(kept >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) && errno != EINVAL) return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -1;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) return -1;
-    if (setgroups(0, NULL) || setresgid(STUDENT, STUDENT, STUDENT) || setresuid(STUDENT, STUDENT, STUDENT))
-        return -1;
-    if (set_capabilities(granted)) return -1;
+    if (setgroups(0, NULL) || setresgid(user, user, user) || setresuid(user, user, user)) return -1;
+    if (set_capabilities(kept)) return -1;
     for (c = 0; c < 64; c++)
-        if (granted >> c & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0)) return -1;
+        if (kept >> c & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0)) return -1;
     return 0;
 }
 
-static void become_program(char **argv, char **envp, const char *cwd, const int *fds) {
+static int become(int is_daemon) {
+    /* A daemon that fills memory by a fault of its own ends; its host goes on. */
+    struct rlimit memory = {DAEMON_BYTES, DAEMON_BYTES};
+    if (!is_daemon) {
+        offer_to_be_ended();
+        return become_user(STUDENT, granted);
+    }
+    return setrlimit(RLIMIT_DATA, &memory) || become_user(SERVICE, daemons_granted);
+}
+
+static void become_program(int is_daemon, char **argv, char **envp, const char *cwd, const int *fds) {
     sigset_t none;
     int i, status;
     sigemptyset(&none);
@@ -137,8 +157,7 @@ static void become_program(char **argv, char **envp, const char *cwd, const int 
     for (i = 0; i < 3; i++)
         if (dup2(fds[i], i) < 0) _exit(126);
     if (isatty(0)) ioctl(0, TIOCSCTTY, 0); /* its own terminal, for job control and Ctrl-C; see tty(4) */
-    offer_to_be_ended();
-    if (become_student()) {
+    if (become(is_daemon)) {
         perror("socketlab-init: giving up privilege");
         _exit(126);
     }
@@ -164,6 +183,11 @@ static int split(char *text, int length, char **strings) {
     return count;
 }
 
+/* Whether a request starts a program. */
+static int is_start(const char *verb) {
+    return !strcmp(verb, "run") || !strcmp(verb, "hold") || !strcmp(verb, "serve");
+}
+
 static pid_t start_program(char **strings, int count, const int *fds) {
     static char *argv[MOST_STRINGS];
     int argc = count > 2 ? atoi(strings[2]) : 0;
@@ -176,7 +200,7 @@ static pid_t start_program(char **strings, int count, const int *fds) {
         if (!strcmp(strings[0], "hold")) raise(SIGSTOP);
         /* execvpe searches this process' own PATH, so the program's is put in place first. */
         environ = strings + 3 + argc;
-        become_program(argv, environ, strings[1], fds);
+        become_program(!strcmp(strings[0], "serve"), argv, environ, strings[1], fds);
     }
     return child;
 }
@@ -237,8 +261,9 @@ static void serve(int index) {
         if (connections[index].program > 0) {
             kill(-connections[index].program, SIGKILL);
             kill(connections[index].program, SIGKILL); /* it may not lead its group yet */
-        }
-        close_connection(index);
+            connections[index].ending = 1; /* only once it has ended are its ports free, and only then is that told */
+        } else
+            close_connection(index);
         return;
     }
     rights = CMSG_FIRSTHDR(&message);
@@ -255,7 +280,7 @@ static void serve(int index) {
         answer(socket, kill_all() ? "some left" : "none left", -1);
         for (i = 0; i < connection_count; i++)
             if (connections[i].socket == socket) close_connection(i);
-    } else if (count && (!strcmp(strings[0], "run") || !strcmp(strings[0], "hold")) && fd_count == 3 && !connections[index].program) {
+    } else if (count && is_start(strings[0]) && fd_count == 3 && !connections[index].program) {
         connections[index].program = start_program(strings, count, fds);
         if (connections[index].program > 0) answer(socket, "pid", connections[index].program);
         else {
@@ -280,6 +305,7 @@ static void welcome(int listener) {
         return;
     }
     connections[connection_count].socket = socket;
+    connections[connection_count].ending = 0;
     connections[connection_count++].program = 0;
 }
 
@@ -331,7 +357,15 @@ static int open_listener(void) {
     return listener;
 }
 
-int main(void) {
+static unsigned long long capability(const char *name) {
+    if (!strcmp(name, "NET_BIND_SERVICE")) return 1ULL << CAP_NET_BIND_SERVICE;
+    if (!strcmp(name, "NET_RAW")) return 1ULL << CAP_NET_RAW;
+    errno = EINVAL;
+    die(name);
+    return 0;
+}
+
+int main(int argc, char **argv) {
     struct pollfd polled[MOST_CONNECTIONS + 2];
     struct signalfd_siginfo event;
     sigset_t signals;
@@ -342,14 +376,16 @@ int main(void) {
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    granted = permitted_capabilities() & ~OWN_CAPABILITIES;
+    for (i = 1; i < argc; i++) granted |= capability(argv[i]);
+    granted &= permitted_capabilities() & ~OWN_CAPABILITIES;
+    daemons_granted = permitted_capabilities() & 1ULL << CAP_NET_BIND_SERVICE;
     listener = open_listener();
     allow_ordinary_sockets_only();
     for (;;) {
         polled[0].fd = signal_fd;
         polled[1].fd = listener;
         count = connection_count;
-        for (i = 0; i < count; i++) polled[i + 2].fd = connections[i].socket;
+        for (i = 0; i < count; i++) polled[i + 2].fd = connections[i].ending ? -1 : connections[i].socket;
         for (i = 0; i < count + 2; i++) polled[i].events = POLLIN, polled[i].revents = 0;
         if (poll(polled, count + 2, -1) < 0 && errno != EINTR) die("poll");
         /* Backwards, because closing one moves the last into its place. One that moved is polled again. */

@@ -7,7 +7,7 @@ remembers the last verdicts, `page` shows them to people. The claims are in the 
 from __future__ import annotations
 
 from lab.errors import UsageError
-from lab.note import families, ports, sockets, translation, transport
+from lab.note import families, names, ports, sockets, translation, transport
 from lab.note.claim import Claim
 from lab.text import suggestion
 
@@ -25,17 +25,30 @@ CLAIMS: tuple[Claim, ...] = (
     ports.ephemeral,
     ports.ephemeral_exhaustion,
     ports.protocols,
+    sockets.lifecycle,
     sockets.accept,
     sockets.connection,
     sockets.many_clients,
+    transport.tcp_reliable,
+    transport.udp_unreliable,
     transport.udp_boundaries,
+    transport.tcp_stateful,
     transport.udp_stateless,
     translation.nat_source,
     translation.nat_reply,
     translation.nat_inbound,
     translation.nat_lifetime,
     sockets.echo,
+    names.connect_address,
+    names.connect_name,
+    names.hosts_file,
+    names.resolve_error,
+    names.user_kernel,
+    names.cache_application,
+    names.cache_system,
+    names.cache_server,
     families.ipv6,
+    families.dual_stack,
     families.v6only,
 )
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.note.claim import claim
 from lab.note.ports import LEFT, LEFT6, bound
 from lab.note.sockets import asking
 from lab.note.stage import Stage
+
+SERVER4, SERVER6 = "198.51.100.80", "2001:db8:2::80"
+BROKEN4, BROKEN6 = "198.51.100.90", "2001:db8:2::90"
 
 
 @claim(
@@ -26,6 +31,49 @@ def ipv6(stage: Stage) -> None:
         printed = stage.instance.output("server", server).text.decode().strip()
         stage.row(family=family, server_at=f"{where}:65432", client_printed=last, server_printed=printed)
         stage.expect(f"the client's output, {family}", last, "Received b'Hello, server'")
+
+
+@claim(
+    id="dual-stack",
+    says="If a hostname resolves to both IPv4 and IPv6 addresses, the operating system's networking stack (and "
+    "sometimes the application) has preferences for which one to use.",
+    lab="dual-stack",
+    source="RFC 6724 (order); gai.conf(5); RFC 8305 (Happy Eyeballs)",
+    care="The order is getaddrinfo()'s, in the C library, not the kernel's: IPv6 first where it can be reached. "
+    "What to do when the first address does not answer is the program's business: one that tries in order waits, one "
+    "that does as RFC 8305 says hardly does.",
+)
+def dual_stack(stage: Stage) -> None:
+    """A name with both addresses is looked up on a host with both families and on one with each alone, then with
+    another gai.conf; then a name whose IPv6 address never answers is connected to in two ways."""
+    order = {"alice": [SERVER6, SERVER4], "four": [SERVER4, SERVER6], "six": [SERVER6, SERVER4]}
+    stage.table("server.example")
+    for host, expected in order.items():
+        _looked_up(stage, host, "", expected)
+    stage.put_home("alice", "gai.conf", "precedence ::ffff:0:0/96 100\n")
+    _looked_up(stage, "alice", ", gai.conf prefers IPv4", order["alice"][::-1])
+    stage.put_home("alice", "gai.conf", "")
+    stage.table("broken.example, whose IPv6 is broken")
+    lines = {}
+    for file in ("connect_in_order.py", "happy_eyeballs.py"):
+        lines[file] = stage.run("alice", file, "broken.example", 65432).splitlines()
+        stage.row(program=file, what_happened="; ".join(lines[file]))
+    slow, fast = lines["connect_in_order.py"], lines["happy_eyeballs.py"]
+    stage.expect("in order, first", slow[0], f"tried {BROKEN6} | no answer")
+    stage.expect("in order, at last", slow[-1].partition(" |")[0], f"connected to {BROKEN4}")
+    stage.expect("happy eyeballs", [line.partition(" |")[0] for line in fast], [f"connected to {BROKEN4}"])
+    waited = [float(found[1]) if (found := re.search(r"after ([0-9.]+) s", line[-1])) else -1 for line in (slow, fast)]
+    stage.expect_that(
+        "seconds", 0.2 < waited[1] < waited[0], observed=waited, expected="the second far below the first"
+    )
+
+
+def _looked_up(stage: Stage, host: str, also: str, expected: list[str]) -> None:
+    found = stage.run(host, "lookup.py", "server.example").split()
+    used = stage.run(host, "connect_in_order.py", "server.example", 65432).partition(" |")[0]
+    stage.row(host=host + also, getaddrinfo_gives=", ".join(found), used=used)
+    stage.expect(f"the order on {host}{also}", found, expected)
+    stage.expect(f"used on {host}{also}", used, f"connected to {expected[0]}")
 
 
 @claim(

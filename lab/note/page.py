@@ -17,10 +17,14 @@ from rich.table import Table as RichTable
 from lab import __version__, tables
 from lab.note.claim import Claim, Outcome, Verdict
 from lab.note.record import Remembered
+from lab.text import printable
 
 Json = dict[str, Any]
 
 NOT_SHOWN = "not shown yet"
+OTHER_COLUMNS = 66
+"""What the list's other columns take."""
+LEAST_SENTENCE = 34
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -39,13 +43,14 @@ def list_json(claims: Iterable[Claim], remembered: Mapping[str, Remembered]) -> 
     ]
 
 
-def list_table(claims: Iterable[Claim], remembered: Mapping[str, Remembered], *, now: float) -> RichTable:
-    """A row per claim."""
+def list_table(claims: Iterable[Claim], remembered: Mapping[str, Remembered], *, now: float, width: int) -> RichTable:
+    """A row per claim, for a terminal of that many columns."""
+    room = max(LEAST_SENTENCE, width - OTHER_COLUMNS)
     table = tables.table("", "CLAIM", "LAB", "STATE", "THE NOTE SAYS")
     for claim in claims:
         last = remembered.get(claim.id)
         state = f"{last.verdict} ({_ago(now - last.when)})" if last else NOT_SHOWN
-        tables.row(table, claim.id, claim.lab, state, textwrap.shorten(claim.says, 70, placeholder=" …"))
+        tables.row(table, claim.id, claim.lab, state, textwrap.shorten(claim.says, room, placeholder=" …"))
     return table
 
 
@@ -97,7 +102,9 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
         _wrapped("Done: " + " ".join(claim.did.split()), width),
     ]
     for table in one.tables:
-        shown = tables.table(table.title, *(column.upper() for column in table.columns))
+        if table.title:
+            parts.append(f"  {table.title}:")
+        shown = tables.table("", *(column.upper() for column in table.columns))
         for row in table.rows:
             tables.row(shown, *row)
         parts.append(shown)
@@ -127,7 +134,7 @@ def _wrapped(text: str, width: int) -> str:
 def summary(outcomes: Iterable[Outcome]) -> str:
     """How many of each verdict, in a line."""
     counts = Counter(one.verdict for one in outcomes)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    return " · ".join(f"{verdict}: {counts[verdict]}" for verdict in Verdict if counts[verdict])
 
 
 # ------------------------------------------------------------------------------------------ the page
@@ -139,6 +146,7 @@ def html(outcomes: Iterable[Outcome], *, when: float) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lab.note", "."),
         autoescape=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -102,13 +102,21 @@ def _in_lab(
 def _instance(engine: Engine, lab: str, name: str, *, was_there: bool, refs: dict[str, str], say: Say) -> Instance:
     described = labfiles.load(lab)
     if was_there:
-        instance = live.attach(engine, instances.find(engine, name))
-        if instance.lab == described:
-            return instance
-        instance.close()  # its file has changed since
+        found = instances.find(engine, name)
+        if _is_current(found, refs):
+            instance = live.attach(engine, found)
+            if instance.lab == described:
+                return instance
+            instance.close()  # its file has changed since
         instances.down(engine, name)
     say(f"starting {name}")
     return live.up(engine, described, name=name, images=refs, say=lambda _: None)
+
+
+def _is_current(found: instances.Running, refs: dict[str, str]) -> bool:
+    """Whether an instance is whole, and made of the images that would be used today."""
+    tags = {reference.rpartition(":")[2] for reference in refs.values()}
+    return found.whole and all(any(content.startswith(tag) for tag in tags) for content in found.contents)
 
 
 def _failed(claim: Claim, reason: str) -> Outcome:

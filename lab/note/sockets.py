@@ -4,11 +4,62 @@ from __future__ import annotations
 
 from lab.note.claim import claim
 from lab.note.ports import LEFT
-from lab.note.stage import Stage
+from lab.note.stage import Stage, text_of
 from lab.observe import State
+from lab.observe.syscalls import Call
 
+LIFE = ("bind", "listen", "connect", "sendto", "recvfrom", "close")
 LOCALHOST = "HOST = '127.0.0.1'"
 """The line of the note's server and client that says where they meet."""
+
+
+@claim(
+    id="lifecycle",
+    says="The socket API allows you to: create a socket, bind, listen, connect, accept, send data, receive data, "
+    "close.",
+    lab="ports",
+    source="socket(2), bind(2), listen(2), accept(2), connect(2), send(2), recv(2), close(2)",
+)
+def lifecycle(stage: Stage) -> None:
+    """The note's own server and client run word for word on one host; their system calls are traced from outside, and
+    those on sockets are listed. The numbers are file descriptors: which socket a call is about."""
+    traced = stage.trace_server("server", "server.py", at="tcp/127.0.0.1:65432")
+    client = socket_calls(stage.trace("server", "client.py").calls)
+    server = socket_calls(traced.result().calls)
+    for program, calls in (("server.py", server), ("client.py", client)):
+        for one in calls:
+            stage.row(program=program, call=one.name, on_socket=one.descriptor or "", gives=_given(one))
+    asked = ["socket", "connect", "sendto", "recvfrom", "close"]
+    stage.expect("the client's calls", [one.name for one in client], asked)
+    # The last recvfrom gives nothing: the client has closed. Of the two sockets the connection's is closed first.
+    served = ["socket", "bind", "listen", "accept4", "recvfrom", "sendto", "recvfrom", "close", "close"]
+    stage.expect("the server's calls", [one.name for one in server], served)
+    sockets = [one.result for one in server if one.name in ("socket", "accept4")]
+    used = [one.descriptor for one in server if one.name in ("recvfrom", "sendto")]
+    stage.expect("the socket that the server uses for the client is the one of accept()", set(used), set(sockets[1:]))
+
+
+def socket_calls(calls: tuple[Call, ...]) -> list[Call]:
+    """The calls of a program on its internet sockets, in order; getsockname(2) and the like left out."""
+    found, ours = [], set()
+    for one in calls:
+        made = one.result if one.name in ("socket", "accept", "accept4") else None
+        if made is not None and made >= 0 and (one.descriptor in ours or one.arguments[0] in ("AF_INET", "AF_INET6")):
+            ours.add(made)
+        elif one.descriptor not in ours or one.name not in LIFE:
+            continue
+        found.append(one)
+        if one.name == "close":
+            ours.discard(one.descriptor)
+    return found
+
+
+def _given(one: Call) -> str:
+    if one.name in ("socket", "accept", "accept4"):
+        return f"socket {one.result}"
+    if one.endpoint is not None:
+        return text_of(one.endpoint)
+    return f"{one.result} bytes" if one.name in ("sendto", "recvfrom") else one.error or "done"
 
 
 @claim(
@@ -30,7 +81,7 @@ def accept(stage: Stage) -> None:
         lambda: stage.on_port("server", 8000, State.LISTEN, State.ESTAB),
         lambda rows: sum(row.state is State.ESTAB for row in rows) == 3,
     )
-    for row in found:
+    for row in sorted(found, key=lambda row: row.remote.port):
         stage.row(state=row.state, local=row.local, remote=row.remote if row.state is State.ESTAB else "")
     stage.expect("listening sockets that are left", sum(row.state is State.LISTEN for row in found), 1)
     connected = [row for row in found if row.state is State.ESTAB]

@@ -8,22 +8,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TypeVar
 
 from lab.checks import covers
 from lab.errors import AgentError, LabError
-from lab.live import Instance, Printed
-from lab.model import Address, Endpoint, Protocol
+from lab.live import Instance, Printed, Traced
+from lab.model import Address
 from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.observe import Socket, State, Translation, listeners
+from lab.plan import HOME
 from lab.readers import read_endpoint
 from lab.talk import Talk
 
 SEEN_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
+RUN_SECONDS = 10.0
 FOLDER = "programs"
 
 T = TypeVar("T")
@@ -67,17 +69,18 @@ def read_answer(text: str) -> Answer:
     found = _ANSWER.search(text)
     if found is None:
         return Answer(text=text.strip() or "nothing")
-    own, seen = (_joined(*found[key].split()) for key in ("own", "seen"))
+    own, seen = (joined(*found[key].split()) for key in ("own", "seen"))
     return Answer(text=text.strip(), own=own, server=found["server"], seen=seen)
 
 
-def _joined(address: str, port: object) -> str:
+def joined(address: str, port: object) -> str:
+    """ADDRESS:PORT, with brackets around an IPv6 address (RFC 3986 §3.2.2)."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def text_of(end: End) -> str:
     """An address and a port, as ADDRESS:PORT."""
-    return _joined(str(end[0]), end[1])
+    return joined(str(end[0]), end[1])
 
 
 class Stage:
@@ -120,7 +123,13 @@ class Stage:
         self.evidence.check(what, expected=expected, observed=observed, holds=holds)
 
     def until(
-        self, what: str, look: Callable[[], T], wanted: Callable[[T], bool], *, seconds: float = SEEN_SECONDS
+        self,
+        what: str,
+        look: Callable[[], T],
+        wanted: Callable[[T], bool],
+        *,
+        seconds: float = SEEN_SECONDS,
+        pause: float = 0.01,
     ) -> T:
         """Look until it is as wanted. Raises NotSeenError: then the claim does not hold."""
         deadline = time.monotonic() + seconds
@@ -129,8 +138,9 @@ class Stage:
             if wanted(seen):
                 return seen
             if time.monotonic() > deadline:
-                raise NotSeenError(f"{what} within {seconds:g} s", seen)
-            time.sleep(0.01)
+                observed = f"{len(seen)} found" if isinstance(seen, list | tuple) else seen
+                raise NotSeenError(f"{what} within {seconds:g} s", observed)
+            time.sleep(pause)
 
     # ---------------------------------------------------------------------------------- programs
 
@@ -145,16 +155,44 @@ class Stage:
         self.folder(host)
         self.instance.deploy(host, folder=FOLDER, files={name: text})
 
-    def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = 20) -> str:
-        """Run a program to its end; all that it printed."""
+    def put_home(self, host: str, name: str, text: str) -> None:
+        """Put a file into student's home folder of a host."""
+        self.instance.run(host, ("tee", f"{HOME}/{name}"), stdin=text.encode())
+
+    def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
+        """Run a program to its end; all that it printed. Raises NotSeenError if there is no end in time."""
         printed: Printed = self.instance.run(
             host, _command(file, words), cwd=self.folder(host), stdin=stdin.encode(), seconds=seconds
         )
-        return (printed.stdout + printed.stderr).decode(errors="replace").strip()
+        text = (printed.stdout + printed.stderr).decode(errors="replace").strip()
+        if printed.ended.reason:
+            raise NotSeenError(f"the end of {file} on {host} within {seconds:g} s", text[-200:] or "it printed nothing")
+        return text
 
     def talk(self, host: str, file: str, *words: object) -> Talk:
         """Start a program that waits for its standard input; it ends with the demonstration."""
         return self._stack.enter_context(self.instance.talk(host, _command(file, words), cwd=self.folder(host)))
+
+    def trace(self, host: str, file: str, *words: object) -> Traced:
+        """Run a program to its end, and trace its system calls from outside."""
+        return self.instance.trace(host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+
+    def trace_server(self, host: str, file: str, *words: object, at: str) -> Future[Traced]:
+        """Trace a server while others use it, from when it listens at PROTOCOL/ADDRESS:PORT; its result comes with its
+        end. Raises NotSeenError."""
+        beside = self._stack.enter_context(self.instance.again())
+        pool = self._stack.enter_context(ThreadPoolExecutor(1))
+        traced = pool.submit(beside.trace, host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+        self.until(
+            f"{file} on {host} listening at {at}",
+            lambda: "listening" if self._listens(host, at) else "done" if traced.done() else "",
+            bool,
+        )
+        return traced
+
+    def _listens(self, host: str, at: str) -> bool:
+        endpoint = read_endpoint(at)
+        return any(covers(one, endpoint) for one in listeners(self.sockets(host)))
 
     def hear(self, talk: Talk, *, seconds: float = SEEN_SECONDS) -> str:
         """The next line of such a program. Raises NotSeenError."""
@@ -165,22 +203,24 @@ class Stage:
 
     def serve(self, host: str, file: str, *words: object, at: str) -> str:
         """Start a server and wait until it listens at PROTOCOL/ADDRESS:PORT; its name."""
-        endpoint = read_endpoint(at)
         name = self.instance.start(host, _command(file, words), name=file.removesuffix(".py"), cwd=self.folder(host))
-
-        def look() -> str:
-            found = listeners(self.sockets(host))
+        deadline = time.monotonic() + SEEN_SECONDS
+        while not self._listens(host, at):
             output = self.instance.output(host, name)
-            if any(covers(one, endpoint) for one in found):
-                return ""
-            return f"{output.end or 'it runs, and listens elsewhere'} {output.text.decode(errors='replace')[-200:]}"
-
-        self.until(f"{file} on {host} listening at {at}", look, lambda missing: not missing)
+            if output.end or time.monotonic() > deadline:
+                last = output.text.decode(errors="replace").strip().splitlines()[-1:]
+                observed = ", ".join([output.end or "it runs, and listens elsewhere", *last])
+                raise NotSeenError(f"{file} on {host} listening at {at}", observed)
+            time.sleep(0.01)
         return name
+
+    def output(self, host: str, name: str) -> str:
+        """What a server printed so far."""
+        return self.instance.output(host, name).text.decode(errors="replace").strip()
 
     def whoami(self, host: str, protocol: str, address: str, port: int, name: str = "", *options: str) -> str:
         """Start a server that tells each client how it is seen; the name under which it runs."""
-        at = f"{protocol}/{_joined(address, port)}"
+        at = f"{protocol}/{joined(address, port)}"
         words = (*options, protocol, address, port, name or host)
         return self.serve(host, "whoami_server.py", *words, at=at)
 
@@ -203,6 +243,10 @@ class Stage:
         finally:
             self._ip(host, "route", "del", *words)
 
+    def forget_sockets(self, host: str) -> None:
+        """Close every TCP socket of a host, as if it had been switched off; see ss(8), --kill."""
+        self.instance.wiring.command(host, ("ss", "-K", "-H", "-n", "-a", "-t"), seconds=COMMAND_SECONDS)
+
     def _ip(self, host: str, *words: str) -> None:
         done = self.instance.wiring.command(host, ("ip", *words), seconds=COMMAND_SECONDS)
         if done.status:
@@ -220,6 +264,11 @@ class Stage:
             one for one in self.sockets(host) if one.local.port == port and (not states or one.state in states)
         )
 
+    def read(self, host: str, path: str) -> str:
+        """A file of a host's, from outside."""
+        printed = self.instance.wiring.command(host, ("cat", path), seconds=COMMAND_SECONDS)
+        return printed.stdout.decode(errors="replace")
+
     def sysctl(self, host: str, key: str) -> str:
         """A kernel setting of a host, read from the kernel."""
         printed = self.instance.wiring.command(host, ("sysctl", "-n", key), seconds=COMMAND_SECONDS)
@@ -233,11 +282,6 @@ class Stage:
 
 def _command(file: str, words: tuple[object, ...]) -> tuple[str, ...]:
     return ("python3", file, *map(str, words))
-
-
-def endpoint(protocol: Protocol, address: str, port: int) -> Endpoint:
-    """An endpoint of its parts."""
-    return Endpoint(protocol=protocol, address=ip_address(address), port=port)
 
 
 def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lab.model import Host, Lab
+from lab.model import Address, Host, Lab
 from lab.plan import Plan
+from lab.services import Service
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +107,15 @@ class Wiring(Protocol):
     def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
         """Start a program that stays."""
 
+    def serve(self, host: str, service: Service) -> None:
+        """Start a trusted daemon with its files put in place; one of that name that runs is ended before."""
+
+    def query(self, queries: Iterable[tuple[str, Address, int, bytes]], *, seconds: float) -> tuple[bytes | None, ...]:
+        """Send UDP datagrams, each from a host to an address and port; what came back of each in time.
+
+        They are sent by the wiring's own program in the host's network namespace.
+        """
+
     def run(
         self,
         host: Host,
@@ -137,8 +147,14 @@ class Wiring(Protocol):
     def stop(self, host: str, program: str) -> None:
         """Kill such a program, and its process group."""
 
+    def segments(self) -> dict[str, str]:
+        """What is carried out on the segments, as text: see segments.seen."""
+
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
-        """End every program of hosts, and empty whatever programs and traffic fill."""
+        """End every program of hosts, and empty whatever programs and traffic fill.
+
+        With all hosts of the lab the segments too: what waits on them, and what was counted.
+        """
 
     def command(
         self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from lab.errors import AgentError, EngineError, InstanceError, LabError
-from lab.model import Host, Lab
+from lab.errors import AgentError, EngineError, InstanceError, LabError, NotUpError
+from lab.model import Address, Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
-from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal
+from lab.services import ENVIRONMENT, STATE, Service
+from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, impairments
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
@@ -29,6 +30,9 @@ It waits for the socket by itself: asking the engine for another process costs m
 """
 
 TURN_SECONDS = 60
+
+TC = "tc -batch -"
+"""How the agent names tc(8) when it tells of its failure."""
 
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
@@ -81,14 +85,14 @@ def links(lab: Lab) -> tuple[str, ...]:
     for number, host in enumerate(lab.hosts):
         for index, interface in enumerate(host.interfaces):
             lines.append(
-                f"link add dev h{number}i{index} master {bridges[interface.network]} up type veth "
+                f"link add dev {impairments.port(number, index)} master {bridges[interface.network]} up type veth "
                 f"peer name {interface.name} address {mac(number, index)} netns {{pid:{host.name}}}"
             )
     return tuple(lines)
 
 
 def _bridges(lab: Lab) -> dict[str, str]:
-    return {network.name: f"n{index}" for index, network in enumerate(lab.networks)}
+    return {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
 
 
 def mac(host: int, interface: int) -> str:
@@ -164,12 +168,22 @@ class Fabric:
     def wire(self, plan: Plan) -> None:
         """See Wiring."""
         lab = plan.lab
-        self._ask(
-            "wire",
-            before={host.name: before(host).sysctls() for host in lab.hosts},
-            links="".join(f"{line}\n" for line in links(lab)),
-            hosts={host.name: [_step(step) for step in steps(lab, host)] for host in lab.hosts},
-        )
+        try:
+            self._ask(
+                "wire",
+                before={host.name: before(host).sysctls() for host in lab.hosts},
+                links="".join(f"{line}\n" for line in links(lab)),
+                segments=[_step(step) for step in impairments.steps(lab)],
+                hosts={
+                    host.name: [_step(step) for step in (impairments.features(host), *steps(host))]
+                    for host in lab.hosts
+                },
+            )
+        except AgentError as error:
+            delayed = impairments.queues(lab)
+            if delayed and TC in error.message:
+                raise _no_netem(delayed, error.message) from error
+            raise
 
     def look(
         self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
@@ -183,7 +197,15 @@ class Fabric:
         """See Wiring."""
         names = list(hosts)
         gateways = [name for name in names if lab.host(name).nat is not None]
-        self._ask("clean", hosts=names, gateways=gateways)
+        # What is on the segments is all hosts' together.
+        whole = {host.name for host in lab.hosts} <= set(names)
+        queues = [_step(step) for step in impairments.emptied(lab).values()] if whole else []
+        self._ask("clean", hosts=names, gateways=gateways, queues=queues, counters=whole)
+
+    def segments(self) -> dict[str, str]:
+        """See Wiring."""
+        found: dict[str, str] = self._ask("segments")
+        return found
 
     def command(
         self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""
@@ -207,6 +229,29 @@ class Fabric:
     def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
         """See Wiring."""
         self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
+
+    def serve(self, host: str, service: Service) -> None:
+        """See Wiring."""
+        folder = service.cwd.removeprefix("/run/")
+        owned = {f"{folder}/{STATE}": 0o700}
+        if service.folder:
+            owned[service.folder.removeprefix("/run/")] = 0o755
+        self._ask(
+            "serve",
+            host=host,
+            service=service.name,
+            folder=folder,
+            files=[[name, base64.b64encode(text.encode()).decode()] for name, text in service.files],
+            owned=owned,
+            argv=service.argv,
+            environment=ENVIRONMENT,
+        )
+
+    def query(self, queries: Iterable[tuple[str, Address, int, bytes]], *, seconds: float) -> tuple[bytes | None, ...]:
+        """See Wiring."""
+        asked = [[host, str(address), port, base64.b64encode(data).decode()] for host, address, port, data in queries]
+        answers = self._ask("query", queries=asked, seconds=seconds)
+        return tuple(None if one is None else base64.b64decode(one) for one in answers)
 
     def run(
         self,
@@ -345,6 +390,16 @@ class Fabric:
 
 def _step(step: Step) -> tuple[str, str | dict[str, str]]:
     return (step.kind, step.sysctls() if step.kind == "sysctl" else step.text)
+
+
+def _no_netem(networks: Iterable[str], said: str) -> NotUpError:
+    keys = ", ".join(f"networks.{network}.x-lab.delay" for network in networks)
+    last = said.split(f"{TC}: ", 1)[-1].splitlines()[0]
+    return NotUpError(
+        f"{keys}: expected a kernel that delays packets with tc-netem(8), its module sch_netem, observed: {last}",
+        hint="load it on the machine with `modprobe sch_netem` (Ubuntu has it in a package linux-modules-extra-…), "
+        "or leave out `delay` and `reorder`; `loss` needs neither",
+    )
 
 
 def _mode(content: bytes) -> int:

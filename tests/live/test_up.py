@@ -149,7 +149,7 @@ def test_everything_declared_is_looked_at(engine: Engine) -> None:
         lab.wiring.clean(described, ["server"])
 
         def missing() -> list[str]:
-            keys = {key for host in described.hosts for key in sysctl_keys(described, host)}
+            keys = {key for host in described.hosts for key in sysctl_keys(host)}
             seen = lab.wiring.look(FINGERPRINT_LOOKS, sysctls=keys)
             return [
                 f"{one.host} {one.subject}"

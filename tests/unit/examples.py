@@ -7,9 +7,11 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from lab.model import (
     Address,
+    Cache,
     Endpoint,
     Forward,
     Host,
+    Impairments,
     Interface,
     Lab,
     Nat,
@@ -19,7 +21,10 @@ from lab.model import (
     Program,
     ProgramFile,
     Protocol,
+    Record,
+    Resolver,
     Timeout,
+    Zone,
 )
 from lab.observe import HostView, Kind, Link, Process, Route, Socket, SocketEnd, State
 from lab.scripts import before, nat_rules, steps
@@ -96,12 +101,23 @@ def rich_lab() -> Lab:
         extra_hosts=(("router.home", ip_address("192.168.1.1")), ("router.home", ip_address("fd00:1::1"))),
         dns=(ip_address("192.168.1.1"), ip_address("fd00:1::1")),
         dns_search=("home.example",),
+        dns_options=("timeout:1",),
         sysctls=(("net.ipv4.ip_local_port_range", "40000 40100"),),
         environment=(("GREETING", "grüß dich"),),
         capabilities=("NET_RAW",),
         memory=64 * 1024 * 1024,
         pids=32,
         cpus=0.5,
+        zones=(
+            Zone(
+                name="example.com.",
+                ttl=60,
+                negative_ttl=2,
+                records=(Record(name="www.example.com.", ttl=5, type="AAAA", data="fd00:1::7"),),
+            ),
+        ),
+        resolver=Resolver(root=(ip_address("192.168.1.1"),)),
+        cache=Cache.NSCD,
         programs=(
             Program(
                 name="tool",
@@ -131,7 +147,11 @@ def rich_lab() -> Lab:
         name="rich",
         title="Every field",
         networks=(
-            Network(name="both", subnets=(ip_network("192.168.1.0/24"), ip_network("fd00:1::/64"))),
+            Network(
+                name="both",
+                subnets=(ip_network("192.168.1.0/24"), ip_network("fd00:1::/64")),
+                impairments=Impairments(loss=25_000, delay=50_000, reorder=50_000),
+            ),
             Network(name="internet", subnets=(ip_network("203.0.113.0/24"),)),
         ),
         hosts=(everything, gateway),
@@ -153,10 +173,10 @@ def forward(port: int, protocol: str, address: str, to_port: int) -> Forward:
     return Forward(port=port, to=Endpoint(protocol=Protocol(protocol), address=ip_address(address), port=to_port))
 
 
-def as_declared(lab: Lab, host: Host) -> HostView:
+def as_declared(host: Host) -> HostView:
     """What is seen of a host in which everything is as declared and no program runs."""
     settings = before(host).sysctls()
-    for step in steps(lab, host):
+    for step in steps(host):
         if step.kind == "sysctl":
             settings |= step.sysctls()
     loopback = Link(name="lo", up=True, mac="00:00:00:00:00:00", addresses=(ip_interface("127.0.0.1/8"),))

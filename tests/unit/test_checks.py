@@ -18,7 +18,7 @@ Change = Callable[[HostView], HostView]
 
 def views(lab: Lab) -> dict[str, HostView]:
     """What is seen when everything is as declared."""
-    return {host.name: as_declared(lab, host) for host in lab.hosts}
+    return {host.name: as_declared(host) for host in lab.hosts}
 
 
 def changed(host: str, change: Change) -> tuple[Difference, ...]:

@@ -1,6 +1,7 @@
 """Lab files in, labs or messages out.
 
-Golden files: labfiles/good/NAME.yaml gives the lab in NAME.json, labfiles/bad/NAME.yaml gives the message in NAME.txt.
+Golden files: labfiles/good/NAME.yaml gives the lab in NAME.json (one of compose/: labfiles/compose/NAME.json),
+labfiles/bad/NAME.yaml gives the message in NAME.txt.
 After a change that is meant, write them anew and read the difference:
 
     SOCKETLAB_UPDATE_GOLDEN=1 .venv/bin/python -m pytest tests/unit/test_composefile.py && git diff tests/unit/labfiles
@@ -23,7 +24,7 @@ from lab.model import Lab
 
 GOLDEN = Path(__file__).parent / "labfiles"
 BAD = sorted((GOLDEN / "bad").glob("*.yaml"))
-GOOD = [*sorted((GOLDEN / "good").glob("*.yaml")), labfiles.folder() / "nat.yaml"]
+GOOD = [*sorted((GOLDEN / "good").glob("*.yaml")), *sorted(labfiles.folder().glob("*.yaml"))]
 UPDATE = os.environ.get("SOCKETLAB_UPDATE_GOLDEN") == "1"
 
 FILES = ("programs/echo.py", "programs/echo_client.py", "programs/echo_server.py", "programs/web.py", "programs/dns.py")
@@ -125,7 +126,7 @@ def test_problem_is_told_once(path: Path) -> None:
 def test_good_file_gives_its_lab(path: Path) -> None:
     """A file without faults gives exactly the lab that is kept beside it."""
     text = rendered(parse(path.read_bytes(), source=path.name))
-    assert text == golden(GOLDEN / "good" / f"{path.stem}.json", text)
+    assert text == golden(GOLDEN / path.parent.name / f"{path.stem}.json", text)
 
 
 def test_every_golden_file_belongs_to_a_lab_file() -> None:

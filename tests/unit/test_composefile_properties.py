@@ -160,7 +160,7 @@ def is_lab_or_fault(text: bytes | str) -> None:
         is_told(error)
         return
     for host in lab.hosts:
-        assert scripts.steps(lab, host)
+        assert scripts.steps(host)
     assert plan.undescribe(plan.describe(lab)) == lab
 
 

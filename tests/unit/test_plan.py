@@ -50,8 +50,10 @@ def test_everything_that_a_lab_file_says_of_a_host_reaches_its_container() -> No
     found = plan(rich_lab(), instance="mine", images=IMAGES).hosts[0]
     assert (found.image, found.hostname) == ("debian:bookworm-slim", "all")
     assert (found.memory, found.pids, found.cpus) == (64 * 1024 * 1024, 32, 0.5)
-    assert found.capabilities == ("SETUID", "SETGID", "SETPCAP", "KILL", "NET_RAW")
+    assert found.capabilities == ("SETUID", "SETGID", "SETPCAP", "KILL", "NET_RAW", "NET_BIND_SERVICE")
+    assert found.command == ("NET_RAW",), "what its programs may have, and its daemon's port is not among it"
     assert (found.dns, found.dns_search) == (("192.168.1.1", "fd00:1::1"), ("home.example",))
+    assert found.dns_options == ("timeout:1",)
     assert found.extra_hosts == (("router.home", "192.168.1.1"), ("router.home", "fd00:1::1"))
 
 

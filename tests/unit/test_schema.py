@@ -20,7 +20,7 @@ from lab import labfiles, readers, schema
 from lab.model import PortPolicy, PortRange, Subnet
 
 FILES = Path(__file__).parent / "labfiles"
-GOOD = [*sorted((FILES / "good").glob("*.yaml")), labfiles.folder() / "nat.yaml"]
+GOOD = [*sorted((FILES / "good").glob("*.yaml")), *sorted(labfiles.folder().glob("*.yaml"))]
 PUBLISHED = labfiles.folder() / "lab.schema.json"
 # A misspelt x-lab begins with x-, as what an author keeps for anchors does: an editor cannot tell them apart.
 WRONG_KEYS = sorted(
@@ -46,6 +46,11 @@ def host(**keys: object) -> schema.ServicePart:
 def nat(**keys: object) -> schema.NatPart:
     """A translation with some keys more than it needs."""
     return schema.NatPart.model_validate({"outside": "internet", **keys})
+
+
+def network(**keys: object) -> schema.NetworkExtension:
+    """What a network's x-lab says."""
+    return schema.NetworkExtension.model_validate(keys)
 
 
 def subnet(text: str) -> object:
@@ -211,6 +216,46 @@ def test_settings_in_both_forms() -> None:
     assert host(sysctls={"net.x": "1"}).sysctls == host(sysctls=["net.x=1"]).sysctls
     assert host(extra_hosts={"a": "::1"}).extra_hosts == host(extra_hosts=["a:::1"]).extra_hosts
     assert host(extra_hosts=["a:[::1]"]).extra_hosts == host(extra_hosts=["a=::1"]).extra_hosts
+
+
+def test_a_name_with_several_addresses() -> None:
+    """A name has any number of addresses, as lines of a list or as a list of its own; they stay in their order."""
+    lines = host(extra_hosts=["b:10.0.0.2", "a:::1", "b:::2", "b:10.0.0.1"]).extra_hosts
+    assert [(name, str(address)) for name, address in lines] == [
+        ("b", "10.0.0.2"),
+        ("a", "::1"),
+        ("b", "::2"),
+        ("b", "10.0.0.1"),
+    ]
+    assert host(extra_hosts={"b": ["10.0.0.2", "::2"]}).extra_hosts == (lines[0], lines[2])
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"), [("0%", 0), ("10%", 100_000), ("0.0001%", 1), ("2.5%", 25_000), ("100%", 1_000_000)]
+)
+def test_shares_of_packets(text: str, parts: int) -> None:
+    """A share is read exactly, as parts of a million."""
+    assert network(loss=text).loss == parts
+
+
+@pytest.mark.parametrize("text", ["10", "-1%", "101%", "100.0001%", "1e1%", "%", "", "10 %", ".5%", "0.00001%", "٣%"])
+def test_what_is_no_share(text: str) -> None:
+    """A share is written in per cent, from 0 to 100, with at most four decimals."""
+    with pytest.raises(ValidationError):
+        network(loss=text)
+
+
+@pytest.mark.parametrize(("text", "microseconds"), [("0ms", 0), ("1us", 1), ("50ms", 50_000), ("10s", 10_000_000)])
+def test_times(text: str, microseconds: int) -> None:
+    """A time is read exactly, as microseconds."""
+    assert network(delay=text).delay == microseconds
+
+
+@pytest.mark.parametrize("text", ["50", "-1ms", "11s", "1.5s", "1m", "50 ms", "ms", "", "10000001us"])
+def test_what_is_no_time(text: str) -> None:
+    """A time is a whole number with its unit, at most ten seconds."""
+    with pytest.raises(ValidationError):
+        network(delay=text)
 
 
 def test_one_or_more() -> None:

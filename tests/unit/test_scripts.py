@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 import pytest
 
-from lab.model import Host, Lab, Nat, Network, PortPolicy, Timeout
+from lab.model import Host, Nat, PortPolicy, Timeout
 from lab.observe import host_view
 from lab.scripts import TIMEOUT_SYSCTLS, Step, before, nat_rules, outside_address, steps, sysctl_keys
-from tests.unit.examples import POOL, alice, forward, interface, rich_lab, router, small_lab
+from tests.unit.examples import POOL, alice, forward, interface, rich_lab, router
 
 RULES = """\
 table ip socketlab {
@@ -76,7 +76,7 @@ def test_only_a_gateway_forwards() -> None:
 
 def test_a_host_with_one_address_and_a_gateway() -> None:
     """One step: loopback and interface up, the address with its broadcast address, then the route."""
-    (step,) = steps(small_lab(), alice())
+    (step,) = steps(alice())
     assert step.kind == "ip"
     assert step.text == (
         "link set dev lo up\n"
@@ -88,14 +88,14 @@ def test_a_host_with_one_address_and_a_gateway() -> None:
 
 def test_a_gateway_gets_its_rules_after_its_addresses() -> None:
     """Nothing is translated to an address that is not there yet."""
-    assert [step.kind for step in steps(small_lab(), router())] == ["ip", "nft"]
+    assert [step.kind for step in steps(router())] == ["ip", "nft"]
 
 
 def test_a_host_with_both_families() -> None:
     """IPv6 is switched on for the interface first; IPv6 addresses are used at once, without detection of duplicates
     (RFC 4862 §5.4); declared settings come last."""
     lab = rich_lab()
-    assert [(step.kind, step.text) for step in steps(lab, lab.host("everything"))] == [
+    assert [(step.kind, step.text) for step in steps(lab.host("everything"))] == [
         ("sysctl", "net.ipv6.conf.eth0.disable_ipv6 = 0\n"),
         (
             "ip",
@@ -114,14 +114,23 @@ def test_a_host_with_both_families() -> None:
 def test_ipv6_stays_off_on_a_network_without_it() -> None:
     """A gateway between a network with IPv6 and one without has it on the one side alone."""
     lab = rich_lab()
-    first = steps(lab, lab.host("gateway"))[0]
+    first = steps(lab.host("gateway"))[0]
     assert first == Step(kind="sysctl", lines=("net.ipv6.conf.eth0.disable_ipv6 = 0",))
+
+
+def test_ipv6_stays_off_where_a_host_has_no_ipv6_address() -> None:
+    """Without it a host on a network of both families would have a link-local address that nobody declared."""
+    lab = rich_lab()
+    (own,) = lab.host("everything").interfaces
+    four = replace(own, addresses=tuple(one for one in own.addresses if one.version == 4))
+    kinds = [step.kind for step in steps(replace(lab.host("everything"), interfaces=(four,)))]
+    assert kinds == ["ip", "sysctl"]
 
 
 def test_a_gateway_with_everything() -> None:
     """Timeouts are set after the rules, because the kernel has them only once something is tracked."""
     lab = rich_lab()
-    found = steps(lab, lab.host("gateway"))
+    found = steps(lab.host("gateway"))
     assert [step.kind for step in found] == ["sysctl", "ip", "nft", "sysctl"]
     assert found[-1].lines == (
         "net.netfilter.nf_conntrack_udp_timeout = 20",
@@ -132,7 +141,7 @@ def test_a_gateway_with_everything() -> None:
 def test_every_timeout_has_its_sysctl() -> None:
     """The names of nat.timeouts, and the kernel's for them (nf_conntrack-sysctl.rst)."""
     timed = replace(POOL, timeouts=tuple(Timeout(name=name, seconds=9) for name in TIMEOUT_SYSCTLS))
-    assert steps(small_lab(), router(timed))[-1].lines == tuple(
+    assert steps(router(timed))[-1].lines == tuple(
         f"net.netfilter.nf_conntrack_{name} = 9"
         for name in (
             "udp_timeout",
@@ -242,7 +251,7 @@ def test_an_outside_without_ipv4_is_an_error() -> None:
 def test_every_setting_is_looked_at_again() -> None:
     """The keys to look at are those of every sysctl step, each once, also when a lab sets one of ours anew."""
     host = replace(alice(), sysctls=(("net.ipv4.conf.all.rp_filter", "1"), ("net.ipv4.tcp_syn_retries", "2")))
-    keys = sysctl_keys(small_lab(), host)
+    keys = sysctl_keys(host)
     assert keys == (*before(host).sysctls(), "net.ipv4.tcp_syn_retries")
 
 
@@ -256,5 +265,4 @@ def test_a_settings_step_reads_back_as_its_pairs() -> None:
 def test_a_host_without_anything_only_has_its_loopback() -> None:
     """A host that is attached to nothing still talks to itself."""
     lonely = Host(name="lonely", image="socketlab/host", interfaces=())
-    lab = Lab(name="l", title="", networks=(Network(name="n", subnets=(ip_network("10.0.0.0/8"),)),), hosts=(lonely,))
-    assert steps(lab, lonely) == (Step(kind="ip", lines=("link set dev lo up",)),)
+    assert steps(lonely) == (Step(kind="ip", lines=("link set dev lo up",)),)

@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from lab.instances import Member, Running
 from lab.observe import HostView, Kind, Process, translations
 from lab.plan import Plan, plan
+from lab.segments import Packets, Segment
 from lab.show import (
     images_table,
     labs_json,
@@ -24,6 +25,8 @@ from lab.show import (
     plan_commands,
     plan_json,
     plan_table,
+    segments_json,
+    segments_table,
     sockets_json,
     sockets_table,
     status_json,
@@ -116,18 +119,19 @@ def test_labs_as_json() -> None:
     ]
 
 
+ADDRESSES = ("192.168.1.7", "192.168.1.8", "[fd00:1::7]")
 HELPER = helper(planned(), images={}, description="")
 
 
 def test_a_plan_as_json() -> None:
     """What will be created, down to the lines that are carried out."""
     found = plan_json(planned(), HELPER)
-    assert set(found) == {"instance", "lab", "containers", "helper", "links"}
+    assert set(found) == {"instance", "lab", "containers", "helper", "links", "segments"}
     assert found["helper"]["name"] == "socketlab.mine"
     assert "SYS_ADMIN" in found["helper"]["capabilities"]
     for container in found["containers"]:
         assert set(container) == {
-            "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs",
+            "name", "host", "image", "capabilities", "memory_bytes", "pids", "before", "steps", "programs", "services",
         }  # fmt: skip
         assert keys(container["steps"]) == [{"kind": ..., "lines": [...]}]
     assert found["containers"][0]["programs"] == [
@@ -137,6 +141,11 @@ def test_a_plan_as_json() -> None:
             "run": ["./binary", "", "two words"],
             "ready": ["udp/53", "tcp/[fd00:1::7]:8080"],
         }
+    ]
+    assert [(one["name"], one["listens"]) for one in found["containers"][0]["services"]] == [
+        ("nsd", [f"{protocol}/{address}:53" for address in ADDRESSES for protocol in ("udp", "tcp")]),
+        ("unbound", [f"{protocol}/{address}:53" for address in ADDRESSES for protocol in ("udp", "tcp")]),
+        ("nscd", []),
     ]
     assert found["containers"][0]["name"] == "socketlab.mine.everything"
 
@@ -238,6 +247,31 @@ def test_translations_as_json() -> None:
     assert [entry["protocol"] for entry in nat_json(TABLES)] == ["tcp", "udp", "tcp"]
 
 
+SEGMENTS = (
+    Segment(
+        network=rich_lab().networks[0],
+        hosts=("everything", "gateway"),
+        passed=Packets(tcp=5, udp=3),
+        lost=Packets(other=1),
+    ),
+    Segment(network=rich_lab().networks[1], hosts=("gateway",), passed=Packets(), lost=Packets()),
+)
+
+
+def test_segments_as_json() -> None:
+    """Shares are fractions, times are seconds, packets are told by protocol."""
+    assert segments_json(SEGMENTS)[0] == {
+        "network": "both",
+        "subnets": ["192.168.1.0/24", "fd00:1::/64"],
+        "hosts": ["everything", "gateway"],
+        "loss": 0.025,
+        "delay": 0.05,
+        "reorder": 0.05,
+        "passed": {"tcp": 5, "udp": 3, "other": 0},
+        "lost": {"tcp": 0, "udp": 0, "other": 1},
+    }
+
+
 def test_all_of_it_is_json() -> None:
     """No value that json does not know, and plain text where the program has enumerations."""
     values = [
@@ -275,6 +309,13 @@ def test_a_table_ends_where_nobody_would_read_on() -> None:
     assert [len(text.splitlines()) for text in (sockets, translations)] == [1002, 1002]
     assert "234 more; --json has all" in sockets
     assert "199000 more; --json has all" in translations
+
+
+def test_the_table_of_segments() -> None:
+    """As `lab segments` prints it: a good wire has no impairments."""
+    check(rendered(segments_table(SEGMENTS)), "segments")
+    many = replace(SEGMENTS[0], hosts=tuple(f"h{number}" for number in range(9)))
+    assert "h6, h7, …" in rendered(segments_table([many]))
 
 
 def test_the_table_of_a_plan() -> None:

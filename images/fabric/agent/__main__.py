@@ -69,8 +69,13 @@ class Agent:
         return {name: place.pid for name, place in found.items()}
 
     def do_wire(self, request: Request) -> Any:
-        """Make links, addresses, routes, rules and sysctls: {before, links, hosts}."""
-        self.network.wire(self.places, **{key: request[key] for key in ("before", "links", "hosts")})
+        """Make links, addresses, routes, rules and sysctls: {before, links, segments, hosts}."""
+        self.network.wire(self.places, **{key: request[key] for key in ("before", "links", "segments", "hosts")})
+
+    def do_segments(self, request: Request) -> Any:
+        """Look at the segments: {rules, queues}."""
+        del request
+        return self.network.segments()
 
     def do_look(self, request: Request) -> Any:
         """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
@@ -98,6 +103,28 @@ class Agent:
         self.programs[place.name, started.name] = started
         return {"pid": started.pid}
 
+    def do_serve(self, request: Request) -> Any:
+        """Start a trusted daemon, after the one of that name was ended.
+
+        {host, service, folder, files: [[name, base64]], owned: {folder: mode}, argv, environment}
+        """
+        place, name = self.place(request["host"]), request["service"]
+        if (place.name, name) in self.programs:
+            self.programs[place.name, name].stop()
+        content = [(file, base64.b64decode(data)) for file, data in request["files"]]
+        files.provide(place, request["folder"], content, request["owned"])
+        cwd, environment = f"/run/{request['folder']}", request["environment"]
+        started = programs.start(place, name, request["argv"], environment, cwd, trusted=True)
+        self.programs[place.name, name] = started
+        return {"pid": started.pid}
+
+    def do_query(self, request: Request) -> Any:
+        """Send datagrams from hosts: {queries: [[host, address, port, base64]], seconds} -> answers, or null each."""
+        return self.network.query(
+            [(self.place(host), to, port, base64.b64decode(data)) for host, to, port, data in request["queries"]],
+            request["seconds"],
+        )
+
     def do_programs(self, request: Request) -> Any:
         """What was started to stay: [{host, program, pid, end}]."""
         del request
@@ -120,11 +147,16 @@ class Agent:
         self.programs[request["host"], request["program"]].stop()
 
     def do_clean(self, request: Request) -> Any:
-        """End all programs of hosts, empty what they could write and what traffic has filled."""
+        """End all programs of hosts, empty what they could write and what traffic has filled.
+
+        {hosts, gateways, queues, counters}: see Network.forget; `counters` says whether those start anew.
+        """
         places = self.some(request.get("hosts"))
         list(self.network.threads.map(programs.kill_all, places.values()))
-        self.network.forget(places, request["gateways"])
+        self.network.forget(places, request["gateways"], request["queues"])
         list(self.network.threads.map(files.wipe, places.values()))
+        if request["counters"]:
+            self.network.count_anew()
         for host, name in [key for key in self.programs if key[0] in places]:
             del self.programs[host, name]
 

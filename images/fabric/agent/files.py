@@ -25,6 +25,7 @@ WRITABLE = {
 """The folders that a student can write to: their mode and owner when pristine."""
 
 STUDENT = 1000
+SERVICE = 999
 MOST_DEPTH = 32
 """How many folders deep a listing looks: each is an open descriptor, and its name stands in every line below."""
 MOST_HOLES = 64 * 1024
@@ -71,6 +72,56 @@ def _write(folder: int, name: str, content: bytes, mode: int) -> None:
         out.write(content)
         os.fchown(file, STUDENT, STUDENT)
         os.fchmod(file, mode)
+
+
+def provide(place: Place, folder: str, files: list[tuple[str, bytes]], owned: dict[str, int]) -> None:
+    """Make a folder /run/<folder> anew, with files (name, content) that only root can write.
+
+    Folders in it or beside it, named in `owned` with their modes, are the user service's. No process that could have
+    written there may be running: whatever was there is removed.
+    """
+    for name, _ in files:
+        if "/" in name or name in ("", ".", ".."):
+            raise AgentError(f"not a file name: {name!r}")
+    try:
+        with _opened(f"{place.root}/run") as run:
+            for path in (folder, *owned):
+                _new_folder(run, path)
+            with _opened_below(run, folder) as target:
+                for name, content in files:
+                    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=target)
+                    with os.fdopen(file, "wb") as out:
+                        out.write(content)
+                        os.fchmod(file, 0o644)
+            for path, mode in owned.items():
+                with _opened_below(run, path) as target:
+                    os.fchown(target, SERVICE, SERVICE)
+                    os.fchmod(target, mode)
+    except OSError as error:
+        raise AgentError(f"cannot write to /run/{folder} of {place.name}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _opened_below(top: int, path: str) -> Iterator[int]:
+    """A descriptor of a folder below one, by a path in which nothing is a link."""
+    with contextlib.ExitStack() as stack:
+        for part in path.split("/"):
+            top = stack.enter_context(_opened(part, top))
+        yield top
+
+
+def _new_folder(top: int, path: str) -> None:
+    """Make a folder and those that lead to it; it is empty then, and root's."""
+    with contextlib.ExitStack() as stack:
+        for part in path.split("/"):
+            if part in ("", ".", ".."):
+                raise AgentError(f"not a folder of services: {path!r}")
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(part, 0o755, dir_fd=top)
+            top = stack.enter_context(_opened(part, top))
+        _empty(top)
+        os.fchown(top, 0, 0)
+        os.fchmod(top, 0o755)
 
 
 def wipe(place: Place) -> None:

@@ -5,15 +5,19 @@ Scripts arrive as text for ip(8) and nft(8), already complete but for process id
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import socket
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import offload
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
 THREADS = 4
+MOST_DATAGRAM = 65535
 
 IPC_TABLES = ("shm", "msg", "sem")
 IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
@@ -55,44 +59,60 @@ class Network:
         *,
         before: dict[str, dict[str, str]],
         links: str,
+        segments: list[tuple[str, str]],
         hosts: dict[str, list[tuple[str, Any]]],
     ) -> None:
-        """Set sysctls `before` anything else, make the `links`, then carry out each host's steps in their order.
+        """Set sysctls `before` anything else, make the `links`, then carry out the steps of the segments, here, and
+        those of each host, in their order.
 
-        A step is ("sysctl", {key: value}), ("ip", text for ip -batch) or ("nft", text for nft -f).
+        A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc", the same), ("nft", text for nft -f)
+        or ("ethtool", lines for ethtool(8)).
         """
         list(self.threads.map(self._limit_ipc, places.values()))
         list(self.threads.map(_hide_processes, places.values()))
-        list(self.threads.map(lambda name: self._steps(places[name], [("sysctl", before[name])]), before))
+        list(self.threads.map(lambda name: self._host_steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
         text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
-        self.threads.submit(self._link, text).result()
-        list(self.threads.map(lambda name: self._steps(places[name], hosts[name]), hosts))
+        self.threads.submit(self._steps, self.own, [("ip", text), *segments]).result()
+        list(self.threads.map(lambda name: self._host_steps(places[name], hosts[name]), hosts))
 
     def _limit_ipc(self, place: Place) -> None:
         setns(place.ipc, CLONE_NEWIPC)
         for key, value in IPC_LIMITS.items():
             _write(f"/proc/sys/kernel/{key}", value)
 
-    def _link(self, text: str) -> None:
-        setns(self.own, CLONE_NEWNET)
-        run_tool(["ip", "-batch", "-"], text=text)
-
-    def _steps(self, place: Place, steps: list[tuple[str, Any]]) -> None:
+    def _host_steps(self, place: Place, steps: list[tuple[str, Any]]) -> None:
         try:
-            setns(place.net, CLONE_NEWNET)
-            for kind, what in steps:
-                if kind == "sysctl":
-                    for key, value in what.items():
-                        _write_sysctl(key, value)
-                elif kind == "ip":
-                    run_tool(["ip", "-batch", "-"], text=what)
-                elif kind == "nft":
-                    run_tool(["nft", "-f", "-"], text=what)
-                else:
-                    raise AgentError(f"unknown step {kind!r}")
+            self._steps(place.net, steps)
         except AgentError as error:
             raise AgentError(f"{place.name}: {error}") from error
+
+    def _steps(self, namespace: int, steps: list[tuple[str, Any]]) -> None:
+        setns(namespace, CLONE_NEWNET)
+        for kind, what in steps:
+            if kind == "sysctl":
+                for key, value in what.items():
+                    _write_sysctl(key, value)
+            elif kind in ("ip", "tc"):
+                run_tool([kind, "-batch", "-"], text=what)
+            elif kind == "nft":
+                run_tool(["nft", "-f", "-"], text=what)
+            elif kind == "ethtool":
+                offload.switch(what)
+            else:
+                raise AgentError(f"unknown step {kind!r}")
+
+    def segments(self) -> dict[str, str]:
+        """What is carried out on the segments: their rules with what these have counted, and their queues."""
+        return self.threads.submit(self._look_here).result()
+
+    def _look_here(self) -> dict[str, str]:
+        setns(self.own, CLONE_NEWNET)
+        return {"rules": run_tool(["nft", "list", "ruleset"]), "queues": run_tool(["tc", "-j", "qdisc", "show"])}
+
+    def count_anew(self) -> None:
+        """Set every counter of the segments to 0."""
+        self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
 
     def look(
         self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()
@@ -123,13 +143,21 @@ class Network:
             found["ipc"] = "\n".join(_ipc_objects())
         return found
 
-    def forget(self, places: dict[str, Place], gateways: list[str]) -> None:
+    def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
+        """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
+
+        Only an answer from that very address and port counts, because the socket is connected (udp(7)).
+        """
+        return list(self.threads.map(lambda one: _query(*one, seconds=seconds), queries))
+
+    def forget(self, places: dict[str, Place], gateways: list[str], queues: list[tuple[str, str]]) -> None:
         """Close every socket, then empty every table that traffic fills.
 
         In two rounds over all hosts: a socket that is closed still sends a packet, which would fill the tables
-        of another host again.
+        of another host again. So would one that waits on a segment; the steps of `queues` empty those.
         """
         list(self.threads.map(self._close_sockets, places.values()))
+        self.threads.submit(self._steps, self.own, queues).result()
         list(self.threads.map(lambda place: self._forget(place, place.name in gateways), places.values()))
 
     def _close_sockets(self, place: Place) -> None:
@@ -157,6 +185,18 @@ def _without(own: Collection[int], rows: str) -> str:
     row = re.compile(rf'p_raw [^"]*users:\(\("[^)"]*",pid={os.getpid()},fd=\d+\)\) ino:(\d+) [^"]*')
     lines = ((row.fullmatch(line), line) for line in rows.split("\n"))
     return "\n".join(line for found, line in lines if found is None or int(found[1]) not in own)
+
+
+def _query(place: Place, address: str, port: int, data: bytes, *, seconds: float) -> str | None:
+    setns(place.net, CLONE_NEWNET)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(seconds)
+        try:
+            asking.connect((address, port))
+            asking.send(data)
+            return base64.b64encode(asking.recv(MOST_DATAGRAM)).decode()
+        except OSError:  # nobody listens there, there is no way to it, or it keeps silent
+            return None
 
 
 def _hide_processes(place: Place) -> None:

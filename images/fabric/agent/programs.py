@@ -125,12 +125,17 @@ def _spawn(
     return init, int(said.split()[1])
 
 
-def start(place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str) -> Running:
-    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe."""
+def start(
+    place: Place, name: str, argv: list[str], environment: dict[str, str], cwd: str, *, trusted: bool = False
+) -> Running:
+    """Start a program that stays. Its output is read by a thread of its own until nobody holds the pipe.
+
+    A `trusted` one runs as the user service and not as student.
+    """
     reading, writing = os.pipe()
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing))
+        init, pid = _spawn(place, argv, environment, cwd, (null, writing, writing), verb="serve" if trusted else "run")
     except BaseException:
         os.close(reading)
         raise

@@ -148,6 +148,32 @@ def test_nothing_is_deployed_into_a_home_that_is_a_link(place: Folder) -> None:
     assert sorted(path.name for path in outside.iterdir()) == ["secret"]
 
 
+@pytest.mark.parametrize("link", ["services", "services/nsd", "nscd"])
+def test_a_daemons_files_go_through_no_link(place: Folder, link: str) -> None:
+    """Nothing is emptied or written where a link in the place of one of its folders leads to."""
+    outside = place.folder.parent / "outside"
+    (place.folder / "run" / link).parent.mkdir(parents=True)
+    (place.folder / "run" / link).symlink_to(outside)
+    with pytest.raises(AgentError, match=r"cannot write to /run/services/nsd of alice: (Not a directory|Too many)"):
+        files.provide(place, "services/nsd", [("secret", b"changed")], {"nscd": 0o755, "services/nsd/state": 0o700})
+    assert (outside / "secret").read_text() == "secret"
+
+
+@pytest.mark.parametrize("folder", ["../etc", "services/..", "services//nsd", "", "/etc"])
+def test_a_daemons_folder_is_below_run(place: Folder, folder: str) -> None:
+    """A folder that would lead elsewhere is refused before anything is emptied."""
+    (place.folder / "run").mkdir()
+    with pytest.raises(AgentError, match="not a folder of services"):
+        files.provide(place, folder, [], {})
+    assert (place.folder / "etc/hosts").exists()
+
+
+def test_a_daemons_file_is_one_name(place: Folder) -> None:
+    """As a program's is."""
+    with pytest.raises(AgentError, match="not a file name"):
+        files.provide(place, "services/nsd", [("../x", b"")], {})
+
+
 @pytest.mark.parametrize("folder", ["a/b", "..", ".", "", "/tmp"])
 def test_a_programs_folder_is_one_name(place: Folder, folder: str) -> None:
     """A folder that would lead elsewhere is refused before anything is opened."""

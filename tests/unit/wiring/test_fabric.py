@@ -7,14 +7,18 @@ import json
 import queue
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from lab import labfiles
-from lab.errors import AgentError, InstanceError
+from lab.errors import AgentError, InstanceError, NotUpError
+from lab.model import Impairments, Lab
 from lab.plan import environment, plan
-from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, Wiring
+from lab.services import ENVIRONMENT, Service
+from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, Wiring, impairments
 from lab.wiring.fabric import Fabric, helper, links, mac
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
 
@@ -112,7 +116,16 @@ def coded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def delayed_lab() -> Lab:
+    """The small lab with a slow network."""
+    lab = small_lab()
+    slow = replace(lab.networks[0], impairments=Impairments(delay=50_000))
+    return replace(lab, networks=(slow, *lab.networks[1:]))
+
+
 OK = line(ok=None)
+
+DAEMON = Service(name="d", argv=("d", "-x"), files=(("d.conf", "ä"),), folder="/run/d")
 
 REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
     "find": (
@@ -133,8 +146,19 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
     ),
     "clean": (
         lambda wiring: wiring.clean(small_lab(), ("alice", "router")),
-        {"op": "clean", "hosts": ["alice", "router"], "gateways": ["router"]},
+        {"op": "clean", "hosts": ["alice", "router"], "gateways": ["router"], "queues": [], "counters": False},
     ),
+    "clean all": (
+        lambda wiring: wiring.clean(delayed_lab(), ("alice", "router", "server")),
+        {
+            "op": "clean",
+            "hosts": ["alice", "router", "server"],
+            "gateways": ["router"],
+            "queues": [["tc", impairments.emptied(delayed_lab())["home"].text]],
+            "counters": True,
+        },
+    ),
+    "segments": (lambda wiring: wiring.segments(), {"op": "segments"}),
     "deploy": (
         lambda wiring: wiring.deploy(
             "alice", folder="p", files={"a.py": b"\xff\0", "b": b"#!/bin/sh\n", "c": b"\x7fELF"}
@@ -163,6 +187,21 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
     ),
     "stop a recording": (lambda wiring: wiring.stop_recording(3), {"op": "stop_recording", "recording": 3}),
     "forget a recording": (lambda wiring: wiring.forget_recording(3), {"op": "forget_recording", "recording": 3}),
+    "serve": (
+        lambda wiring: wiring.serve(
+            "ns", Service(name="d", argv=("d", "-x"), files=(("d.conf", "ä"),), folder="/run/d")
+        ),
+        {
+            "op": "serve",
+            "host": "ns",
+            "service": "d",
+            "folder": "services/d",
+            "files": [["d.conf", coded("ä".encode())]],
+            "owned": {"services/d/state": 0o700, "d": 0o755},
+            "argv": ["d", "-x"],
+            "environment": ENVIRONMENT,
+        },
+    ),
     "seal": (lambda wiring: wiring.seal({"alice": ["a"]}), {"op": "seal", "value": {"alice": ["a"]}}),
     "sealed": (lambda wiring: wiring.sealed(), {"op": "sealed"}),
     "whether it is sealed": (lambda wiring: wiring.is_sealed(), {"op": "is_sealed"}),
@@ -185,14 +224,34 @@ def test_wiring_sends_settings_links_and_steps() -> None:
     lab = rich_lab()
     Fabric(stream).wire(plan(lab, instance="mine", images={}))
     said = stream.said()
-    assert set(said) == {"op", "before", "links", "hosts"}
+    assert set(said) == {"op", "before", "links", "segments", "hosts"}
     assert said["op"] == "wire"
     assert said["links"].splitlines() == list(links(lab))
     assert said["before"]["everything"]["net.ipv4.ip_forward"] == "0"
     assert said["before"]["gateway"]["net.ipv4.ip_forward"] == "1"
-    assert [kind for kind, _ in said["hosts"]["gateway"]] == ["sysctl", "ip", "nft", "sysctl"]
-    assert said["hosts"]["everything"][0] == ["sysctl", {"net.ipv6.conf.eth0.disable_ipv6": "0"}]
-    assert said["hosts"]["everything"][1][1].endswith("route add default via fd00:1::1\n")
+    assert said["segments"] == [[step.kind, step.text] for step in impairments.steps(lab)]
+    assert [kind for kind, _ in said["hosts"]["gateway"]] == ["ethtool", "sysctl", "ip", "nft", "sysctl"]
+    assert said["hosts"]["everything"][1] == ["sysctl", {"net.ipv6.conf.eth0.disable_ipv6": "0"}]
+    assert said["hosts"]["everything"][2][1].endswith("route add default via fd00:1::1\n")
+
+
+UNKNOWN = "tc -batch -: Error: Specified qdisc kind is unknown.\nCommand failed -:1"
+
+
+def test_a_kernel_that_delays_nothing_is_told_with_the_key() -> None:
+    """Where netem is missing: which key wants it, what is missing, and what to do."""
+    with pytest.raises(NotUpError) as caught:
+        Fabric(FakeStream(line(error=UNKNOWN))).wire(plan(delayed_lab(), instance="mine", images={}))
+    assert str(caught.value).startswith("networks.home.x-lab.delay: expected a kernel that delays packets")
+    assert "module sch_netem, observed: Error: Specified qdisc kind is unknown.\nhint: " in str(caught.value)
+    assert "modprobe sch_netem" in caught.value.hint
+
+
+def test_any_other_failure_to_wire_stays_what_it_is() -> None:
+    """Only what tc(8) says is about a delay, and only in a lab that has one."""
+    for lab, said in ((delayed_lab(), "ip -batch -: no"), (small_lab(), UNKNOWN)):
+        with pytest.raises(AgentError, match=said.splitlines()[0][-8:]):
+            Fabric(FakeStream(line(error=said))).wire(plan(lab, instance="mine", images={}))
 
 
 def test_answers_become_values() -> None:
@@ -242,6 +301,18 @@ def test_recordings_have_numbers_and_are_read_in_pieces() -> None:
         {"op": "events", "host": "router"},
         {"op": "recorded", "recording": 6, "at": 0, "drain": False},
     ]
+
+
+def test_a_query_is_a_datagram_from_a_host() -> None:
+    """Several at once; what did not come back is None."""
+    stream = FakeStream(line(ok=[coded(b"\xff"), None]))
+    asked = [("alice", ip_address("192.0.2.1"), 53, b"q"), ("bob", ip_address("2001:db8::1"), 5353, b"")]
+    assert Fabric(stream).query(asked, seconds=2) == (b"\xff", None)
+    assert stream.said() == {
+        "op": "query",
+        "queries": [["alice", "192.0.2.1", 53, coded(b"q")], ["bob", "2001:db8::1", 5353, ""]],
+        "seconds": 2,
+    }
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])

@@ -1,0 +1,86 @@
+"""The claims of the note: each holds on its lab, and each is seen not to hold where something makes it untrue."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import images, instances, labfiles, live, note
+from lab.engine import Engine
+from lab.live import Instance
+from lab.note import run
+from lab.note.claim import Verdict
+from lab.note.stage import demonstrate
+from lab.testing import Instances
+from tests.live.breaks import BREAKS, Break
+from tests.live.support import command_line
+
+
+def test_every_claim_has_something_that_breaks_it() -> None:
+    """A claim whose demonstration was never seen to fail proves nothing."""
+    assert {one.claim for one in BREAKS} == {claim.id for claim in note.CLAIMS}
+
+
+@pytest.mark.parametrize("one", BREAKS, ids=[f"{one.claim}, {one.what}" for one in BREAKS])
+def test_a_claim_does_not_hold_where_it_is_broken(
+    one: Break, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The demonstration sees it, by a check that fails: it is no error, and it does not hold."""
+    claim = note.find(one.claim)
+    with _world(one, engine, tmp_path, request) as instance:
+        for host, words in one.ip:
+            assert instance.wiring.command(host, ("ip", *words.split()), seconds=5).status == 0
+        outcome = demonstrate(claim, instance, _programs(one))
+    assert outcome.verdict is Verdict.DOES_NOT_HOLD, outcome
+
+
+def _programs(one: Break) -> dict[str, bytes]:
+    programs = run.programs()
+    for file, old, new in one.programs:
+        text = programs[file].decode()
+        assert old in text, f"{file} no longer has {old!r}"
+        programs[file] = text.replace(old, new).encode()
+    return programs
+
+
+@contextmanager
+def _world(one: Break, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Instance]:
+    """The claim's lab; one of its own where it is changed, so that others find theirs as it was."""
+    claim = note.find(one.claim)
+    if not one.lab and not one.ip:
+        shared: Instances = request.getfixturevalue("instances")
+        yield shared.get(claim.lab)
+        return
+    folder = shutil.copytree(labfiles.folder(), tmp_path / "compose")
+    file = folder / f"{claim.lab}.yaml"
+    for old, new in one.lab:
+        text = file.read_text()
+        assert old in text, f"{file.name} no longer has {old!r}"
+        file.write_text(text.replace(old, new))
+    name = f"test-{os.getpid()}-broken"
+    refs = images.ensure(engine, say=lambda _: None)
+    try:
+        with live.up(engine, labfiles.load(str(file)), name=name, images=refs, say=lambda _: None) as instance:
+            yield instance
+    finally:
+        instances.down(engine, name)
+
+
+def test_all_claims_hold(tmp_path: Path) -> None:
+    """`lab note --all` shows every one of them, with evidence, and writes its page."""
+    state, page = {"XDG_STATE_HOME": str(tmp_path)}, tmp_path / "note.html"
+    done = command_line("note", "--all", "--json", "--html", str(page), environment={**os.environ, **state})
+    outcomes = json.loads(done.stdout)
+    assert [one["claim"] for one in outcomes] == [claim.id for claim in note.CLAIMS]
+    assert [one for one in outcomes if not one["verdict"].startswith("HOLDS")] == []
+    assert all(one["evidence"] and one["checks"] for one in outcomes)
+    assert done.returncode == 0
+    assert all(f'id="{claim.id}"' in page.read_text() for claim in note.CLAIMS)
+    listed = json.loads(command_line("note", "--json", environment={**os.environ, **state}).stdout)
+    assert {one["claim"]: one["verdict"] for one in listed} == {one["claim"]: one["verdict"] for one in outcomes}

@@ -1,0 +1,243 @@
+"""Segments: packets are lost as often as declared, counted once, and as long as a wire's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lab import images, instances, labfiles, live
+from lab.engine import Engine
+from lab.errors import NotPristineError, NotUpError
+from lab.live import Instance
+from lab.segments import Packets, Segment
+from lab.wiring import impairments
+from tests.live.support import LABS, command_line, until
+
+FAMILIES = {4: "192.0.2.80", 6: "2001:db8:1::80"}
+MANY = 4000
+
+BLAST = """
+import socket, sys
+address, count = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(count):
+    s.sendto(b"x", (address, 9000))
+"""
+COUNT = """
+import socket, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.bind(("::", 9000))
+print("ready", flush=True)
+seen = 0
+while True:
+    s.recv(16)
+    seen += 1
+    print(seen, flush=True)
+"""
+TRANSFER = """
+import hashlib, socket, struct, sys
+role, address = sys.argv[1:3]
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+if role == "receive":
+    s.bind((address, 9001))
+    s.listen()
+    print("ready", flush=True)
+    c, _ = s.accept()
+    digest = hashlib.sha256()
+    while data := c.recv(65536):
+        digest.update(data)
+    print(digest.hexdigest(), flush=True)
+else:
+    data = bytes(range(256)) * 1024
+    s.connect((address, 9001))
+    s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+    s.recv(1)
+    # struct tcp_info of linux/tcp.h: tcpi_total_retrans
+    print(hashlib.sha256(data).hexdigest(), struct.unpack_from("I", s.getsockopt(socket.IPPROTO_TCP, 11, 104), 100)[0])
+"""
+
+
+def segment(lab: Instance, name: str) -> Segment:
+    """One network as it is now."""
+    return next(one for one in lab.segments() if one.network.name == name)
+
+
+@pytest.mark.instance("lossy")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_datagram_in_ten_is_lost_and_every_one_is_counted_once(lab: Instance, family: int) -> None:
+    """Of so many datagrams each has passed or is lost; the receiver got exactly those that have passed.
+
+    The bounds are six standard deviations away.
+    """
+    lab.start("server", ["python3", "-c", COUNT], name="count")
+    until(lambda: lab.output("server", "count").text, wanted=lambda text: b"ready" in text, what="a receiver")
+    for _ in range(8):  # in pieces that fit into a queue of the kernel
+        lab.run("alice", ["python3", "-c", BLAST, FAMILIES[family], str(MANY // 8)])
+    seen = segment(lab, "wire")
+    assert seen.passed.udp + seen.lost.udp == MANY
+    assert MANY * 0.1 - 6 * 19 < seen.lost.udp < MANY * 0.1 + 6 * 19
+    assert (seen.passed.tcp, seen.passed.other, seen.lost.tcp, seen.lost.other) == (0, 0, 0, 0)
+    until(
+        lambda: lab.output("server", "count").text.split()[-1],
+        wanted=lambda last: int(last) == seen.passed.udp,
+        what=f"{seen.passed.udp} datagrams",
+    )
+
+
+@pytest.mark.instance("lossy")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_directions_lose_and_neighbours_are_found(lab: Instance, family: int) -> None:
+    """An answer is lost as a question is: of n pings about 0.9 × 0.9 come back. No neighbour is ever unreachable."""
+    text = lab.run("alice", ["ping", "-q", "-c", "1000", "-i", "0.002", FAMILIES[family]], seconds=60).stdout.decode()
+    found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
+    assert found is not None, text
+    assert (int(found[1]), "errors" in text) == (1000, False)
+    assert 1000 * 0.81 - 6 * 12.4 < int(found[2]) < 1000 * 0.81 + 6 * 12.4
+    seen = segment(lab, "wire")
+    # Whether a question was lost or its answer: each lost packet is one that did not come back, and no other is.
+    assert int(found[2]) == 1000 - seen.lost.other
+
+
+@pytest.mark.instance("lossy")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tcp_arrives_whole_and_counts_what_it_sent_again(lab: Instance, family: int) -> None:
+    """Bytes arrive as they were sent; what was lost was sent again, and never as one frame of many packets."""
+    lab.start("server", ["python3", "-c", TRANSFER, "receive", FAMILIES[family]], name="receive")
+    until(lambda: lab.output("server", "receive").text, wanted=lambda text: b"ready" in text, what="a receiver")
+    words = lab.run("alice", ["python3", "-c", TRANSFER, "send", FAMILIES[family]], seconds=60).stdout.split()
+    digest, again = words[0], int(words[1])
+    until(lambda: lab.output("server", "receive").text, wanted=lambda text: digest in text, what="the same bytes")
+    seen = segment(lab, "wire")
+    least = 256 * 1024 // 1460  # segments of an Ethernet's MTU
+    assert seen.passed.tcp > least
+    assert seen.lost.tcp > 0
+    # Of what was lost some were acknowledgements, which nobody sends again.
+    assert 0 < again <= seen.lost.tcp * 2
+
+
+@pytest.mark.instance("ports")
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_no_frame_is_longer_than_a_wires(lab: Instance, protocol: str) -> None:
+    """A large write of TCP, and forty datagrams in one call (udp(7), UDP_SEGMENT), are as many packets as they need."""
+    script = {
+        "tcp": """
+import socket
+a = socket.socket()
+a.connect(("192.0.2.10", 9001))
+a.sendall(bytes(1 << 20))
+a.shutdown(socket.SHUT_WR)
+a.recv(1)
+""",
+        "udp": """
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("192.0.2.10", 9001))
+s.sendmsg([bytes(1000) * 40], [(17, 103, struct.pack("H", 1000))])
+""",
+    }[protocol]
+    if protocol == "tcp":
+        lab.start("server", ["python3", "-c", TRANSFER, "receive", "192.0.2.10"], name="receive")
+        until(lambda: lab.output("server", "receive").text, wanted=lambda text: b"ready" in text, what="a receiver")
+    assert lab.run("ann", ["python3", "-c", script]).ended.status == 0
+    passed = segment(lab, "left").passed
+    if protocol == "tcp":
+        assert passed.tcp >= (1 << 20) // 1460
+    else:
+        assert passed.udp == 40
+
+
+@pytest.mark.instance("labs/all-is-lost.yaml")
+def test_everything_may_be_lost(lab: Instance) -> None:
+    """At 100 % nothing passes; the network beside it loses nothing."""
+    assert lab.run("alice", ["ping", "-q", "-c", "5", "-i", "0.01", "-W", "1", "192.0.2.80"]).ended.status == 1
+    assert lab.run("alice", ["ping", "-q", "-c", "5", "-i", "0.01", "-W", "1", "198.51.100.80"]).ended.status == 0
+    assert segment(lab, "bad").lost == Packets(other=5)
+    assert segment(lab, "bad").passed == Packets()
+    assert segment(lab, "good").passed == Packets(other=10)
+
+
+@pytest.mark.instance("lossy")
+def test_a_reset_counts_anew(lab: Instance) -> None:
+    """After a reset nothing was counted; a reset of some hosts leaves what all have sent."""
+    lab.run("alice", ["ping", "-q", "-c", "50", "-i", "0.002", "192.0.2.80"])
+    before = segment(lab, "wire")
+    assert before.passed.other > 0
+    lab.reset(["alice"])
+    assert segment(lab, "wire").passed.other >= before.passed.other
+    lab.reset()
+    assert segment(lab, "wire").passed == segment(lab, "wire").lost == Packets()
+
+
+@pytest.mark.instance("lossy")
+def test_a_reset_that_finds_other_rules_is_not_proven(lab: Instance, fabric: Callable[[str], None]) -> None:
+    """Rules that somebody changed in the helper are told; once they are as they were, a reset can be proven again."""
+    fabric("flush chain netdev socketlab n0")
+    try:
+        with pytest.raises(NotPristineError, match="the segments: "):
+            lab.reset()
+    finally:
+        fabric("\n".join(("flush ruleset", *impairments.rules(lab.lab))))
+    lab.reset()
+
+
+@pytest.fixture
+def fabric(lab: Instance) -> Callable[[str], None]:
+    """Run nft(8) with some lines in the instance's helper, as only whoever has the engine can."""
+
+    def run(lines: str) -> None:
+        stream = lab.engine.stream(lab.helper, ("sh", "-c", f"nft -f - <<'END'\n{lines}\nEND\necho done"))
+        said = b""
+        while piece := stream.receive():
+            said += piece
+        stream.close()
+        assert said == b"done\n"
+
+    return run
+
+
+def test_a_delay_is_there_or_told_of(engine: Engine, refs: dict[str, str]) -> None:
+    """With netem the lab comes up and is slow; without, the message names the key and the module, and nothing is left.
+
+    Which of the two a machine is, is seen by trying.
+    """
+    name = f"test-delay-{os.getpid()}"
+    described = labfiles.load(str(LABS / "slow.yaml"))
+    failed: NotUpError | None = None
+    try:
+        with live.up(engine, described, name=name, images=refs, say=lambda _: None) as lab:
+            text = lab.run("alice", ["ping", "-q", "-c", "3", "-i", "0.1", "192.0.2.80"]).stdout.decode()
+            found = re.search(r"rtt min/avg/max/mdev = [0-9.]+/([0-9.]+)/", text)
+            assert found is not None
+            assert float(found[1]) >= 90  # fifty milliseconds each way, but for what overtakes
+            lab.reset()
+        instances.down(engine, name)
+    except NotUpError as error:
+        failed = error
+    assert not [one for one in instances.running(engine) if one.name == name]
+    if failed is not None:
+        assert "networks.wire.x-lab.delay: expected a kernel that delays" in failed.message
+        assert "sch_netem" in failed.message
+        assert "modprobe sch_netem" in failed.hint
+
+
+@pytest.fixture
+def refs(engine: Engine) -> dict[str, str]:
+    """The images of today."""
+    return images.ensure(engine, say=lambda _: None)
+
+
+@pytest.mark.instance("lossy")
+def test_the_command(lab: Instance) -> None:
+    """`lab segments` shows every network, as a table or as JSON."""
+    done = command_line("segments", "--name", lab.name, "--json")
+    (found,) = json.loads(done.stdout)
+    assert (found["network"], found["hosts"], found["loss"]) == ("wire", ["alice", "server"], 0.1)
+    assert found["passed"] == {"tcp": 0, "udp": 0, "other": 0}
+    table = command_line("segments", "--name", lab.name).stdout.decode()
+    assert "loss 10%" in table
