@@ -44,7 +44,7 @@ def in_ip(source: str, destination: str, protocol: int, body: bytes, **more: Any
         four.sum = 1
         kind = dpkt.ethernet.ETH_TYPE_IP
         data = four.pack_hdr() + body
-    return b"\x02\0\0\0\x02\0\x02\0\0\0\x01\0" + kind.to_bytes(2, "big") + data
+    return bytes(b"\x02\0\0\0\x02\0\x02\0\0\0\x01\0" + kind.to_bytes(2, "big") + data)
 
 
 def tcp_segment(sport: int, dport: int, flags: str, seq: int, ack: int = 0, data: bytes = b"") -> bytes:

@@ -95,7 +95,7 @@ def test_ipv6_extension_headers_are_passed_over(headers: list[tuple[int, int, by
     """Hop-by-hop options, routing, destination options and the authentication header lie before TCP's."""
     chain = b"".join(bytes([following, size]) + data for following, size, data in headers)
     found = seen(in_ip(ALICE6, SERVER6, first, chain + tcp_segment(1, 2, "SYN", 7)))
-    assert (found.kind, found.source_port, found.flags) == (PacketKind.TCP, 1, {"SYN"})
+    assert (found.kind, found.source_port, found.flags) == (PacketKind.TCP, 1, frozenset({"SYN"}))
     assert (str(found.source), found.ttl) == (ALICE6, 64)
 
 

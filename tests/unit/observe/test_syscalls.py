@@ -78,8 +78,17 @@ def test_a_call_that_others_came_between_is_one() -> None:
         "7 2.300000 futex(0x1 <unfinished ...>\n"
         "8 2.400000 wait4(-1,  <unfinished ...>\n"
         "8 2.500000 <... wait4 resumed> <unfinished ...>) = ?\n"
+        "9 2.600000 fcntl(10, F_SETFD, FD_CLOEXEC <detached ...>\n"
+        "8 2.700000 read(3,  <unfinished ...>\n"
+        "8 2.800000 <... read resumed> <detached ...>\n"
     )
-    read, close, futex, wait = found[1:]
+    read, close, futex, wait, fcntl, late = found[1:]
+    assert (fcntl.arguments, fcntl.result, late.name, late.result) == (
+        ("10", "F_SETFD", "FD_CLOEXEC"),
+        None,
+        "read",
+        None,
+    )
     assert (read.name, read.arguments, read.result, read.time) == ("read", ("3", '"ab"', "10"), 2, 2_000_000_000)
     assert (read.seconds, read.data, close.pid) == (0.2, b"ab", 8)
     assert (futex.name, futex.result, wait.result) == ("futex", None, None)
