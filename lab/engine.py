@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import queue
+import socket
 import struct
 import tarfile
 import threading
@@ -113,6 +114,9 @@ class ExecStream:
 
     def close(self) -> None:
         """Hang up; the process sees the end of its input."""
+        # A descriptor that another thread waits on stays open until that is over; this ends it.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._socket.close()
         with contextlib.suppress(OSError):

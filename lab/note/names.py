@@ -26,7 +26,8 @@ PORT = 8000
 
 @claim(
     id="connect-address",
-    says="If you provide an IP address directly to the connect() function, there's no DNS resolution needed.",
+    says="If you provide an IP address (e.g., 192.168.1.100) directly to the connect() function, there's no DNS "
+    "resolution needed.",
     lab="names",
     source="connect(2); getaddrinfo(3)",
 )
@@ -44,7 +45,7 @@ def connect_address(stage: Stage) -> None:
 
 @claim(
     id="connect-name",
-    says="If you provide a hostname to the connect() function, then yes, DNS resolution must occur before the "
+    says="If you provide a hostname … to the connect() function, then yes, DNS resolution must occur before the "
     "connection can be established.",
     lab="names",
     source="getaddrinfo(3); connect(2); RFC 1034 §5.3",
@@ -68,8 +69,7 @@ def connect_name(stage: Stage) -> None:
 
 @claim(
     id="hosts-file",
-    says="The resolver checks the local hosts file. If not found in the hosts file, it queries the configured DNS "
-    "servers.",
+    says='Checks the local "hosts" file … If not found in the hosts file, it queries the configured DNS servers',
     lab="names",
     source="hosts(5); nsswitch.conf(5)",
     care="The order is a setting: the line `hosts:` of /etc/nsswitch.conf. `files dns` is what most systems have.",
@@ -113,8 +113,9 @@ def resolve_error(stage: Stage) -> None:
 
 @claim(
     id="user-kernel",
-    says="The DNS resolving starts in userspace libraries. Once the IP address is known, the actual network "
-    "connection establishment is handled by the operating system's kernel.",
+    says="The initial steps, including the call to the resolver, often happen in user space. … Once the IP address "
+    "is known …, the actual network connection establishment (e.g., the TCP three-way handshake, sending and "
+    "receiving packets) is handled by the operating system's kernel",
     lab="names",
     source="getaddrinfo(3); connect(2); strace(1)",
 )
@@ -171,7 +172,7 @@ def _asked_for(one: Call) -> str:
 
 @claim(
     id="cache-application",
-    says="Application-level caching: some applications might cache DNS results internally.",
+    says="Application-Level Caching: Some applications might cache DNS results internally.",
     lab="names",
     source="getaddrinfo(3) (no TTL in its answer); RFC 1035 §7.4",
     care="A program that does so cannot know for how long: getaddrinfo() does not pass on the TTL. So it may go on "
@@ -190,8 +191,8 @@ def cache_application(stage: Stage) -> None:
 
 @claim(
     id="cache-system",
-    says="Operating system caching: the OS (in the resolver) typically caches DNS results for a certain period "
-    "(determined by the TTL).",
+    says="Operating System Caching: The OS (in the resolver) typically caches DNS results for a certain period "
+    '(determined by the "Time To Live" or TTL value in the DNS response).',
     lab="names",
     source="nscd(8); nscd.conf(5); RFC 1035 §3.2.1 (TTL)",
     care="Linux' C library by itself caches nothing: each lookup is a query. It is a daemon that does, if there is "
@@ -219,7 +220,7 @@ def cache_system(stage: Stage) -> None:
 
 @claim(
     id="cache-server",
-    says="DNS server caching: DNS servers themselves cache results to speed up responses.",
+    says="DNS Server Caching: DNS servers themselves cache results to speed up responses.",
     lab="names",
     source="RFC 1034 §4.3.4, §5.3.3; RFC 2308 (negative caching); RFC 8767",
     care="The resolver that asks others does; a server that is the authority for a zone has nothing to cache. That "

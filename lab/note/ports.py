@@ -104,8 +104,9 @@ def endpoint(stage: Stage) -> None:
 
 @claim(
     id="ports-per-address",
-    says="If a machine has two network interfaces, each with its own IP address, then each of those IP addresses "
-    "has its own full range of ports. … These are completely independent.",
+    says="If a machine has two network interfaces, each with its own IP address …, then each of those IP addresses "
+    "has its own full range of ports. You could have a process listening on 192.168.1.100:80 and another process "
+    "listening on 10.0.0.5:80 – these are completely independent.",
     lab="ports",
     source="RFC 9293 §3.1; bind(2)",
 )
@@ -116,7 +117,7 @@ def ports_per_address(stage: Stage) -> None:
 
 @claim(
     id="ports-per-alias",
-    says="If a single network interface has two IP addresses, each of those IPs gets its own 0-65535 port range.",
+    says="If a single network interface has two IP addresses …, each of those IPs gets its own 0-65535 port range.",
     lab="ports",
     source="RFC 9293 §3.1; bind(2)",
 )
@@ -167,8 +168,8 @@ def many_ports(stage: Stage) -> None:
 
 @claim(
     id="other-machines",
-    says="Multiple machines on a network [may] use the same port numbers without conflict (because they have "
-    "different IP addresses).",
+    says="[The full range of ports of each address allows] multiple machines on a network to use the same port "
+    "numbers without conflict (because they have different IP addresses).",
     lab="ports",
     source="RFC 9293 §3.1",
 )
@@ -212,8 +213,9 @@ def well_known(stage: Stage) -> None:
 
 @claim(
     id="ephemeral",
-    says="The operating system typically chooses a port from a range called ephemeral ports. This range is usually "
-    "from 49152 to 65535 (though it can vary by OS).",
+    says="When a client application initiates a connection to a server, … the operating system typically chooses a "
+    'port from a range called "ephemeral ports" or "dynamic ports." This range is usually from 49152 to 65535 '
+    "(though it can vary by OS).",
     lab="ports",
     source="RFC 6335 §6; RFC 6056; ip(7), ip_local_port_range",
     care="49152-65535 is what IANA sets aside. Linux takes 32768-60999 unless it is told otherwise, and the kernel "
@@ -262,7 +264,8 @@ def ephemeral_exhaustion(stage: Stage) -> None:
 
 @claim(
     id="protocols",
-    says="A socket is defined by IP address, port number, protocol (e.g., TCP, UDP).",
+    says="A socket is defined by the following key elements: … IP Address … Port Number … Protocol: The "
+    "communication protocol being used (e.g., TCP, UDP).",
     lab="ports",
     source="RFC 768; RFC 9293 §3.1; RFC 6335 §6",
 )

@@ -15,8 +15,8 @@ LOCALHOST = "HOST = '127.0.0.1'"
 
 @claim(
     id="lifecycle",
-    says="The socket API allows you to: create a socket, bind, listen, connect, accept, send data, receive data, "
-    "close.",
+    says="These functions allow you to: … Create a socket … Bind a socket … Listen (for servers) … Connect (for "
+    "clients) … Accept (for servers) … Send data … Receive data … Close a socket",
     lab="ports",
     source="socket(2), bind(2), listen(2), accept(2), connect(2), send(2), recv(2), close(2)",
 )
@@ -64,8 +64,8 @@ def _given(one: Call) -> str:
 
 @claim(
     id="accept",
-    says="accept() returns a new socket dedicated to that specific connection. The original listening socket "
-    "remains open to accept further connections.",
+    says="Accept an incoming connection request from a client, creating a new socket for that specific connection. "
+    "This is crucial; the original listening socket remains open to accept further connections.",
     lab="ports",
     source="accept(2); RFC 9293 §3.1 (a connection is known by both of its sockets)",
     care="The new socket has the same local port as the listening one, not a port of its own: what differs is the "
@@ -91,7 +91,8 @@ def accept(stage: Stage) -> None:
 
 @claim(
     id="connection",
-    says="Every network connection is composed of two sockets: local and remote.",
+    says="Every network connection is composed of two sockets: … Local Socket: The socket on the initiating side "
+    '(often the "client"). … Remote Socket: The socket on the receiving side (often the "server").',
     lab="ports",
     source="RFC 9293 §3.1, §4 (Glossary: connection)",
     care="Which of them is local depends on where one stands: each end calls its own socket local.",
@@ -151,7 +152,7 @@ def many_clients(stage: Stage) -> None:
 
 @claim(
     id="echo",
-    says="Here's a very simplified example in Python to illustrate the basic socket operations: server.py, client.py.",
+    says="Here's a very simplified example in Python to illustrate the basic socket operations (using TCP)",
     lab="ports",
     source="ip(7), INADDR_LOOPBACK; RFC 1122 §3.2.1.3 (g)",
     care="With HOST = '127.0.0.1' it can only ever be reached from the same host: every host is 127.0.0.1 to "

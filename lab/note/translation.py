@@ -21,8 +21,9 @@ PORT = 5555
 @claim(
     id="nat-source",
     says="The router changes the source IP address and port of the outgoing packets to its own public IP address "
-    "and a different port number. … The server's perspective sees a socket with the router's public IP and a "
-    "translated port, while the client's perspective sees its own private IP and the original port.",
+    "and a different port number. … The external view of the connection (the server's perspective) sees a socket "
+    "with the router's public IP and a translated port, while the internal view (the client's perspective) sees its "
+    "own private IP and the original port.",
     lab="nat-policies",
     source="RFC 3022 §2.2; RFC 4787 §4.2.1 (port assignment); nft(8), snat",
     care="The address always changes, the port only if it must: if another connection has it already, or if the "

@@ -18,7 +18,7 @@ DATAGRAMS = 300
 
 @claim(
     id="tcp-reliable",
-    says="TCP: provides a reliable, ordered, connection-oriented stream of data.",
+    says="TCP: Provides a reliable, ordered, connection-oriented stream of data.",
     lab="lossy",
     source="RFC 9293 §3.8 (retransmission); RFC 6298",
     care="Reliable means: what arrives is whole and in order, or the connection breaks and the program is told. It "
@@ -56,7 +56,8 @@ def _tcp(packets: tuple[Packet, ...], host: str) -> list[Packet]:
 
 @claim(
     id="udp-unreliable",
-    says="UDP: provides an unreliable, connectionless datagram service. There's no guarantee it will arrive.",
+    says="UDP: Provides an unreliable, connectionless datagram service. … You just send the data; there's no "
+    "guarantee it will arrive, or in what order.",
     lab="lossy",
     source="RFC 768; RFC 1122 §4.1.1",
 )
@@ -151,7 +152,7 @@ def _state(stage: Stage, when: str, state: State) -> None:
 
 @claim(
     id="udp-boundaries",
-    says="TCP: a stream of data. UDP: like sending postcards. You just send the data.",
+    says="TCP: Provides a … stream of data. … UDP: Provides [a] datagram service. Think of it like sending postcards.",
     lab="ports",
     source="RFC 9293 §2.2 (stream); RFC 768; recv(2), tcp(7), udp(7)",
 )

@@ -18,10 +18,12 @@ _LINE = re.compile(r"(?P<pid>\d+) +(?P<seconds>\d+)\.(?P<micro>\d{6}) (?P<rest>.
 _ROOT = re.compile(r"(?P<here>\d+) is (?P<inside>\d+)")
 _RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>(?P<rest>.*)")
 _UNFINISHED = " <unfinished ...>"
+_DETACHED = " <detached ...>"
+"""the end of the trace in the midst of a call"""
 _NAME = re.compile(r"(?P<name>\w+)\(")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?|/\*.*?\*/|[(\[{]|[)\]}]|,|[^"(\[{)\]},/]+|/', re.DOTALL)
 _RESULT = re.compile(
-    r"\) += (?P<value>-?\d+|0x[0-9a-f]+|\?)(?: (?P<error>E[A-Z0-9]+)(?= ))?(?P<rest>.*?)(?: <(?P<took>\d+\.\d+)>)?"
+    r"\) += (?P<value>0x[0-9a-f]+|-?\d+|\?)(?: (?P<error>E[A-Z0-9]+)(?= ))?(?P<rest>.*?)(?: <(?P<took>\d+\.\d+)>)?"
 )
 _TRANSLATED = re.compile(r" ?/\* (?P<here>\d+) in strace's PID NS \*/")
 _IPV4 = re.compile(r'\{sa_family=AF_INET, sin_port=htons\((\d+)\), sin_addr=inet_addr\("([0-9.]+)"\)')
@@ -169,8 +171,8 @@ def _whole(text: str, numbers: dict[int, int]) -> list[_Raw]:
             time = int(parts["seconds"]) * 1_000_000_000 + int(parts["micro"]) * 1000
             raw = _Raw(pid=pid, time=time, name=name["name"])
             found.append(raw)
-        if rest.endswith(_UNFINISHED):
-            waiting[pid] = raw, rest.removesuffix(_UNFINISHED)
+        if rest.endswith((_UNFINISHED, _DETACHED)):
+            waiting[pid] = raw, rest.removesuffix(_UNFINISHED).removesuffix(_DETACHED)
         else:
             _complete(raw, rest, numbers)
     for raw, begin in waiting.values():  # what never returned, because its process was killed

@@ -1,6 +1,6 @@
 """Measure socketlab beside what else would start the same hosts, in one run, as ratios.
 
-    python tests/bench/bench.py [--rounds N] [--sizes 5,30,100]
+    python tests/bench/bench.py [--rounds N] [--sizes 5,30,100] [--labs]
 
 No test: it prints and never fails on a number. In each round every contender runs once, one after the other, so
 that what else the machine does falls on all of them; the median of the rounds counts.
@@ -9,6 +9,8 @@ Contenders for each size:
   lab       `lab up` and `lab down`, as a user calls them: everything declared is observed before it returns
   compose   `docker compose up -d` and `down` of the same hosts: no routes, no translation, nothing observed
   bare      creating and starting as many containers through docker-py, without any network, and removing them
+
+Then `lab up` of every lab that comes along, by itself; with --labs, only that.
 """
 
 from __future__ import annotations
@@ -171,6 +173,16 @@ def bare(engine: Engine, containers: tuple[Container, ...], times: Times, prefix
             list(pool.map(engine.remove, made))
 
 
+@contextlib.contextmanager
+def removing(engine: Engine) -> Iterator[None]:
+    """Leave nothing behind when a round is cut off."""
+    try:
+        yield
+    except BaseException:
+        instances.remove(engine, {LABEL_INSTANCE: NAME})
+        raise
+
+
 def one_round(engine: Engine, size: int, given: str, compose_file: Path, times: Times) -> None:
     """Every contender once."""
     with times.measure(f"{size} up lab"):
@@ -197,6 +209,14 @@ def one_round(engine: Engine, size: int, given: str, compose_file: Path, times: 
     lab: Lab = labfiles.load(given)
     refs = images.ensure(engine, say=lambda _: None)
     bare(engine, plan(lab, instance=NAME, images=refs).hosts, times, str(size))
+
+
+def each_lab(times: Times) -> None:
+    """Every lab of compose/ once, up and down as a user calls it."""
+    for name, _ in labfiles.available():
+        with times.measure(f"lab {name}"):
+            lab_command("up", name, "--name", NAME)
+        lab_command("down", "--name", NAME)
 
 
 # -------------------------------------------------------------------------------------------- results
@@ -244,33 +264,47 @@ def results(times: Times, sizes: list[int]) -> Table:
     return table
 
 
+def lab_results(times: Times) -> Table:
+    """A row for every lab of compose/."""
+    table = Table(box=None, header_style="bold")
+    for column in ("LAB", "HOSTS", "UP"):
+        table.add_column(column, justify="left" if column == "LAB" else "right")
+    for name, _ in labfiles.available():
+        table.add_row(name, str(len(labfiles.load(name).hosts)), seconds(times.median(f"lab {name}")))
+    return table
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="socketlab beside Compose and bare containers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="5,30,100")
+    parser.add_argument("--labs", action="store_true", help="only the labs that come along")
     chosen = parser.parse_args()
-    sizes = [int(size) for size in chosen.sizes.split(",")]
+    sizes = [] if chosen.labs else [int(size) for size in chosen.sizes.split(",")]
     times = Times()
     console = Console(stderr=True)
     with Engine.connect() as engine, tempfile.TemporaryDirectory() as folder:
         images.ensure(engine, say=console.print)
-        if compose_command() is None:
+        if sizes and compose_command() is None:
             console.print("no Compose v2 here (`docker compose version`): its columns stay empty")
         for size in sizes:
             given, compose_file = lab_of(size, Path(folder))
             for number in range(chosen.rounds):
                 console.print(f"{size} hosts, round {number + 1} of {chosen.rounds}")
-                try:
+                with removing(engine):
                     one_round(engine, size, given, compose_file, times)
-                except BaseException:
-                    instances.remove(engine, {LABEL_INSTANCE: NAME})
-                    raise
+        for number in range(chosen.rounds):
+            console.print(f"every lab, round {number + 1} of {chosen.rounds}")
+            with removing(engine):
+                each_lab(times)
     out = Console(width=120)
     out.print(
         f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {chosen.rounds} rounds, medians"
     )
-    out.print(results(times, sizes))
+    if sizes:
+        out.print(results(times, sizes))
+    out.print(lab_results(times))
 
 
 if __name__ == "__main__":

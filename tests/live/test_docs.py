@@ -11,13 +11,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
 
 
 def test_the_checks_on_the_page_pass(tmp_path: Path) -> None:
-    """All blocks of the page in one file, as a teacher would copy them: two checks, both passed."""
+    """All blocks of the page in one file, as a teacher would copy them: four checks, all passed."""
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "test_page.py").write_text("\n".join(blocks))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_a_check_of_a_wrong_claim_fails(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import network
 import pytest
 from namespaces import AgentError
@@ -24,3 +26,17 @@ def test_no_name_leads_out_of_the_network(key: str) -> None:
     """Two slashes stand for `..`, and beside net/ lie the settings of the whole machine."""
     with pytest.raises(AgentError, match="expected the name of a setting of the host's network"):
         network._path(key)
+
+
+def test_only_our_own_packet_sockets_are_left_out() -> None:
+    """Told by this process and the inode: neither another's row nor a name that looks like ours is hidden."""
+    me = os.getpid()
+    row = 'p_raw UNCONN 0      0      *:eth0 *    users:(("{name}",pid={pid},fd=7)) ino:{inode} sk:1 cgroup:/ <->'
+    ours = row.format(name="python3", pid=me, inode=44)
+    others = [
+        row.format(name="python3", pid=me, inode=45),
+        row.format(name="python3", pid=me + 1, inode=44),
+        row.format(name=f'a",pid={me},f', pid=9, inode=44),
+        row.format(name="a ino:44 sk:1", pid=9, inode=46),
+    ]
+    assert network._without({44}, "\n".join([*others[:2], ours, *others[2:], ""])) == "\n".join([*others, ""])

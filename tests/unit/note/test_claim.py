@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lab import note
@@ -90,3 +93,18 @@ def test_find() -> None:
     with pytest.raises(UsageError) as caught:
         note.find("nat-sorce")
     assert caught.value.hint == "did you mean nat-source?"
+
+
+NOTE = Path(__file__).parents[3] / "docs" / "ips-and-ports.md"
+
+
+@pytest.mark.parametrize("one", note.CLAIMS, ids=lambda one: one.id)
+def test_a_claim_quotes_the_note(one: Claim) -> None:
+    """Word for word, but for what is left out (…) or added [in brackets]; what is only implied is in parentheses."""
+    if one.says.startswith("("):
+        assert one.says.endswith(")")
+        return
+    text = " ".join(NOTE.read_text(encoding="utf-8").split()).lower()
+    pieces = re.split(r"…|\[[^\]]*\]", one.says.lower())
+    missing = [piece for piece in pieces if piece.strip(" .").strip() not in text]
+    assert missing == []

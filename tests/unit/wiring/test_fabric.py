@@ -18,7 +18,7 @@ from lab.errors import AgentError, InstanceError, NotUpError
 from lab.model import Impairments, Lab
 from lab.plan import environment, plan
 from lab.services import ENVIRONMENT, Service
-from lab.wiring import CommandResult, Ended, Output, Started, Terminal, Wiring, impairments
+from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, Wiring, impairments
 from lab.wiring.fabric import Fabric, helper, links, mac
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
 
@@ -185,6 +185,8 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
             "cwd": "/tmp",
         },
     ),
+    "stop a recording": (lambda wiring: wiring.stop_recording(3), {"op": "stop_recording", "recording": 3}),
+    "forget a recording": (lambda wiring: wiring.forget_recording(3), {"op": "forget_recording", "recording": 3}),
     "serve": (
         lambda wiring: wiring.serve(
             "ns", Service(name="d", argv=("d", "-x"), files=(("d.conf", "ä"),), folder="/run/d")
@@ -277,6 +279,28 @@ def test_answers_become_values() -> None:
         "limit": 1 << 20,
         "input": coded(b"in"),
     }
+
+
+def test_recordings_have_numbers_and_are_read_in_pieces() -> None:
+    """A network is recorded at its bridge; a piece says what is known beside it."""
+    stream = FakeStream(
+        line(ok=5),
+        line(ok={"data": coded(b"\xff"), "lost": 2, "complete": 9, "interfaces": [[0, "eth0"]]}),
+        line(ok=6),
+        line(ok={"data": "", "lost": 0, "overrun": True, "ended": False}),
+    )
+    fabric, lab = Fabric(stream), labfiles.load("nat")
+    points = [CapturePoint(name="alice"), CapturePoint(name="internet", is_network=True)]
+    assert fabric.capture(lab, points, limit=10) == 5
+    assert fabric.recorded(5, at=3, drain=True) == Recorded(data=b"\xff", lost=2, complete=9, interfaces=((0, "eth0"),))
+    assert fabric.events("router") == 6
+    assert fabric.recorded(6, at=0) == Recorded(data=b"", overrun=True)
+    assert [stream.said() for _ in range(4)] == [
+        {"op": "capture", "points": [{"host": "alice"}, {"bridge": "n1"}], "limit": 10},
+        {"op": "recorded", "recording": 5, "at": 3, "drain": True},
+        {"op": "events", "host": "router"},
+        {"op": "recorded", "recording": 6, "at": 0, "drain": False},
+    ]
 
 
 def test_a_query_is_a_datagram_from_a_host() -> None:

@@ -1,0 +1,69 @@
+"""Events of a gateway's connection tracking, as they happen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lab.errors import UsageError
+from lab.live import Instance
+from lab.observe import EventKind
+
+CLIENT = ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"]
+
+
+def test_a_connections_life_is_told(lab: Instance) -> None:
+    """It comes with its SYN, changes to established and to its end; each with the translation that the table says."""
+    with lab.events("router") as events:
+        assert not events.entries
+        lab.run("alice", [*CLIENT, "5555"])
+    found = events.entries
+    states = [one.translation.state for one in found]
+    assert states[:3] == ["SYN_SENT", "SYN_RECV", "ESTABLISHED"]
+    assert states[-1] == "TIME_WAIT"
+    assert [one.kind for one in found] == [EventKind.NEW] + [EventKind.UPDATE] * (len(states) - 1)
+    (entry,) = lab.translations("router")
+    ends = {(one.translation.inside, one.translation.outside) for one in found}
+    assert ends == {(entry.inside, entry.outside)}
+    assert not events.lost
+
+
+def test_nothing_after_the_begin_is_missed(lab: Instance) -> None:
+    """Every one of many short beginnings: what happens right after the recording has begun is in it."""
+    for number in range(20):
+        with lab.events("router") as events:
+            lab.run("alice", ["ping", "-c", "1", "203.0.113.80"])
+        assert [one.kind for one in events.entries][:1] == [EventKind.NEW], number
+
+
+def test_an_entry_that_is_removed_is_told(lab: Instance) -> None:
+    """A reset empties the table, which the recording sees; and it goes on."""
+    with lab.events("router") as events:
+        lab.run("alice", [*CLIENT, "5555"])
+        lab.reset()
+        assert [one.kind for one in events.so_far()].count(EventKind.DESTROY) == 1
+        lab.run("alice", [*CLIENT, "5555"])
+        assert [one.kind for one in events.so_far()].count(EventKind.NEW) == 2
+
+
+def test_only_a_gateway_has_events(lab: Instance) -> None:
+    """Asking another host is an error, not an empty answer for ever."""
+    with pytest.raises(UsageError, match="gateways: router"):
+        lab.events("alice")
+
+
+def test_the_command_follows(lab: Instance) -> None:
+    """A line per event, until it is interrupted; and no listener is left."""
+    command = [sys.executable, "-m", "lab", "nat", "--follow", "--name", lab.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline() == b"following router until Ctrl-C\n"
+        lab.run("alice", [*CLIENT, "5555"])
+        first = process.stdout.readline().decode()
+        process.terminate()
+        assert process.wait(10) == 0
+    assert "NEW     tcp 192.168.1.100:5555 as 203.0.113.1:4" in first
+    assert first.endswith("to 203.0.113.80:65432 SYN_SENT, 120s left\n")

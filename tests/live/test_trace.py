@@ -1,0 +1,127 @@
+"""System calls seen from outside: all of them, from the first on, and none that a program made up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from lab.errors import LabError
+from lab.live import Instance, Traced
+from lab.observe.syscalls import sockets
+from tests.live.support import until
+
+Trace = Callable[..., Traced]
+CHILDREN = """
+import os
+for n in range(10):
+    if os.fork() == 0:
+        os.write(1, b"%d\\n" % os.getpid()); os._exit(0)
+for n in range(10): os.wait()
+"""
+
+
+def python(trace: Trace, code: str, **more: Any) -> Traced:
+    """Trace a Python program in alice."""
+    return trace("alice", ["python3", "-S", "-c", code], **more)
+
+
+def test_a_client_is_followed_from_its_first_call_on(lab: Instance, trace: Trace) -> None:
+    """execve first; then its connection, made, bound, connected and written to. Packets have the same clock."""
+    with lab.capture(["alice"]) as capture:
+        done = trace("alice", ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432", "5555"])
+    assert done.ended.status == 0
+    assert b"Hello, server" in done.stdout
+    assert (done.calls[0].name, done.calls[0].path, done.calls[0].result) == ("execve", "/usr/bin/python3", 0)
+    assert done.calls[-1].name == "exit_group"
+    (socket,) = sockets(done.calls)
+    (connect,) = socket.named("connect")
+    assert (connect.endpoint, connect.error) == ((ip_address("203.0.113.80"), 65432), "")
+    assert socket.named("bind")[0].endpoint == (ip_address("0.0.0.0"), 5555)
+    assert socket.named("sendto")[0].data == b"Hello, server"
+    syn = next(one for one in capture.packets if one.flags == {"SYN"})
+    assert connect.time < syn.time < socket.named("sendto")[0].time
+
+
+def test_ten_children_are_traced_with_the_numbers_that_they_know(trace: Trace) -> None:
+    """Every child's write is there, by the number that the child itself says."""
+    done = python(trace, CHILDREN)
+    told = {int(line) for line in done.stdout.split()}
+    writes = {call.pid: call.data for call in done.calls if call.name == "write" and call.result}
+    assert len(told) == 10
+    assert writes == {pid: b"%d\n" % pid for pid in told}
+
+
+def test_input_output_and_status_are_as_without_a_trace(lab: Instance, trace: Trace) -> None:
+    """A traced program does what it would do."""
+    argv = ["sh", "-c", "cat; echo error >&2; exit 3"]
+    traced, plain = trace("alice", argv, stdin=b"input"), lab.run("alice", argv, stdin=b"input")
+    assert (traced.ended, traced.stdout, traced.stderr) == (plain.ended, plain.stdout, plain.stderr)
+    assert (traced.ended.status, traced.stdout, traced.stderr) == (3, b"input", b"error\n")
+    assert trace("alice", ["no-such-program"]).ended.status == 127
+
+
+def test_a_program_is_what_it_is_without_a_trace(trace: Trace) -> None:
+    """It is student without any capability, and sees nothing of whoever traces it."""
+    done = trace("alice", ["sh", "-c", "id -u; grep -E '^(TracerPid|CapEff)' /proc/self/status; ls -d /proc/[0-9]*"])
+    user, tracer, capabilities, *processes = done.stdout.decode().splitlines()
+    assert (user, capabilities, tracer) == ("1000", "CapEff:\t0000000000000000", "TracerPid:\t0")
+    assert {int(one.removeprefix("/proc/")) for one in processes} <= {call.pid for call in done.calls}
+
+
+def test_words_that_look_like_a_trace_are_data(trace: Trace) -> None:
+    """What a program prints or names its files like is in strings, and no call."""
+    line = '7 1.000000 connect(3, {sa_family=AF_INET, sin_port=htons(7), sin_addr=inet_addr("192.0.2.1")}, 16) = 0'
+    done = python(trace, f"import os; os.write(1, {line!r}.encode() + b'\\n'); os.write(2, b'9 is 1\\n')")
+    assert [call for call in done.calls if call.name == "connect"] == []
+    (write,) = [call for call in done.calls if call.name == "write" and call.arguments[0] == "1"]
+    assert write.data == line.encode() + b"\n"
+
+
+def test_another_program_cannot_let_it_go_on_untraced(lab: Instance, trace: Trace) -> None:
+    """One that continues everything it may, all the time, is of no use: whoever is held is not its equal yet."""
+    lab.start("alice", ["sh", "-c", "while :; do kill -CONT -1; done"], name="accomplice")
+    for _ in range(5):
+        done = trace("alice", ["python3", "-S", "-c", "import os; os.getcwd()"], seconds=20)
+        assert done.calls[0].name == "execve"
+        assert done.calls[0].path == "/usr/bin/python3"
+
+
+@pytest.mark.parametrize(
+    ("argv", "limits", "reason"),
+    [
+        (["sleep", "60"], {"seconds": 0.5}, "timeout"),
+        (["seq", "1000000"], {"limit": 1000}, "output"),
+        (["python3", "-S", "-c", "import os\nwhile 1: os.write(1, b'')"], {"seconds": 100}, "calls"),
+    ],
+)
+def test_a_trace_is_bounded(lab: Instance, trace: Trace, argv: list[str], limits: dict[str, Any], reason: str) -> None:
+    """In time, output and calls; it says which, has what came before, and leaves nothing running."""
+    begun = time.monotonic()
+    done = trace("alice", argv, **limits)
+    assert done.ended.reason == reason
+    assert done.calls[0].name == "execve"
+    assert time.monotonic() - begun < 60
+    until(
+        lambda: lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"],
+        wanted=lambda processes: processes == [],
+        what="no process in alice",
+    )
+
+
+def test_a_child_that_stays_is_let_go(lab: Instance, trace: Trace) -> None:
+    """The trace ends with the program; what it left runs on, and a reset ends it."""
+    done = trace("alice", ["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo left"])
+    assert (done.ended.status, done.stdout) == (0, b"left\n")
+    processes = lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"]
+    assert [(one["command"], one["state"]) for one in processes] == [(["sleep", "60"], "S")]
+    lab.reset()
+
+
+def test_nothing_is_traced_where_nothing_is_asked(lab: Instance) -> None:
+    """A command that cannot be started is an error, as without a trace."""
+    with pytest.raises(LabError, match="no command"):
+        lab.trace("alice", [])
