@@ -44,7 +44,7 @@ class Claim:
     @property
     def did(self) -> str:
         """What the demonstration does, in a sentence or two."""
-        return inspect.cleandoc(self.show.__doc__ or "")
+        return " ".join((self.show.__doc__ or "").split())
 
     @property
     def digest(self) -> str:

@@ -69,7 +69,7 @@ def _claim_json(claim: Claim) -> Json:
         "claim": claim.id,
         "says": claim.says,
         "lab": claim.lab,
-        "did": " ".join(claim.did.split()),
+        "did": claim.did,
         "care": claim.care,
         "source": claim.source,
     }
@@ -99,7 +99,7 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
     parts: list[str | RichTable] = [
         f"{claim.id}: {one.verdict}",
         _wrapped(_quoted(claim.says), width),
-        _wrapped("Done: " + " ".join(claim.did.split()), width),
+        _wrapped("Done: " + claim.did, width),
     ]
     for table in one.tables:
         if table.title:
