@@ -6,9 +6,9 @@ from lab.note.claim import claim
 from lab.note.ports import LEFT
 from lab.note.stage import Stage, text_of
 from lab.observe import State
-from lab.observe.syscalls import Call
+from lab.observe.syscalls import Call, sockets
 
-LIFE = ("bind", "listen", "connect", "sendto", "recvfrom", "close")
+LIFE = {"socket", "bind", "listen", "accept", "accept4", "connect", "sendto", "recvfrom", "close"}
 LOCALHOST = "HOST = '127.0.0.1'"
 """The line of the note's server and client that says where they meet."""
 
@@ -34,24 +34,16 @@ def lifecycle(stage: Stage) -> None:
     # The last recvfrom gives nothing: the client has closed. Of the two sockets the connection's is closed first.
     served = ["socket", "bind", "listen", "accept4", "recvfrom", "sendto", "recvfrom", "close", "close"]
     stage.expect("the server's calls", [one.name for one in server], served)
-    sockets = [one.result for one in server if one.name in ("socket", "accept4")]
+    made = [one.result for one in server if one.name in ("socket", "accept4")]
     used = [one.descriptor for one in server if one.name in ("recvfrom", "sendto")]
-    stage.expect("the socket that the server uses for the client is the one of accept()", set(used), set(sockets[1:]))
+    stage.expect("the socket that the server uses for the client is the one of accept()", set(used), set(made[1:]))
 
 
 def socket_calls(calls: tuple[Call, ...]) -> list[Call]:
     """The calls of a program on its internet sockets, in order; getsockname(2) and the like left out."""
-    found, ours = [], set()
-    for one in calls:
-        made = one.result if one.name in ("socket", "accept", "accept4") else None
-        if made is not None and made >= 0 and (one.descriptor in ours or one.arguments[0] in ("AF_INET", "AF_INET6")):
-            ours.add(made)
-        elif one.descriptor not in ours or one.name not in LIFE:
-            continue
-        found.append(one)
-        if one.name == "close":
-            ours.discard(one.descriptor)
-    return found
+    internet = [one for one in sockets(calls) if one.family in ("AF_INET", "AF_INET6", "")]
+    found = {call for one in internet for call in one.calls if call.name in LIFE}  # accept(2) is about two sockets
+    return sorted(found, key=lambda call: call.time)
 
 
 def _given(one: Call) -> str:
@@ -105,8 +97,8 @@ def connection(stage: Stage) -> None:
         "ann": [one for one in stage.sockets("ann") if one.state is State.ESTAB],
         "server": list(stage.on_port("server", 8000, State.ESTAB)),
     }
-    for host, sockets in ends.items():
-        for one in sockets:
+    for host, held in ends.items():
+        for one in held:
             stage.row(host=host, local=one.local, remote=one.remote, state=one.state)
     pairs = {host: [(str(one.local), str(one.remote)) for one in sockets] for host, sockets in ends.items()}
     stage.expect("the client's pair", pairs["ann"], [(answer.own, f"{LEFT}:8000")])

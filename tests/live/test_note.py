@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,24 @@ def _world(one: Break, engine: Engine, tmp_path: Path, request: pytest.FixtureRe
             yield instance
     finally:
         instances.down(engine, name)
+
+
+def test_a_claim_whose_tool_is_missing_is_an_error(engine: Engine) -> None:
+    """Nothing is known of it then, and it says what is missing; a claim that does without is shown as always."""
+    name = f"test-{os.getpid()}-tool"
+    refs = images.ensure(engine, say=lambda _: None)
+    try:
+        with live.up(engine, labfiles.load("ports"), name=name, images=refs, say=lambda _: None) as instance:
+            hide = ("sh", "-c", "mount --bind /dev/null /usr/bin/strace && echo hidden")
+            with closing(engine.stream(instance.helper, hide)) as stream:
+                assert stream.receive() == b"hidden\n"
+            missing = demonstrate(note.find("lifecycle"), instance, run.programs())
+            instance.reset()
+            other = demonstrate(note.find("accept"), instance, run.programs())
+    finally:
+        instances.down(engine, name)
+    assert (missing.verdict, other.verdict) == (Verdict.ERROR, Verdict.WITH_CARE)
+    assert "strace" in missing.reason
 
 
 def test_all_claims_hold(tmp_path: Path) -> None:
