@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from lab.cli.common import app
 from lab.errors import LabError, UsageError
 
 INTERRUPTED = 130
+AGAIN_SECONDS = 1.0
 
 ORDER = [module.__name__ for module in (prepare, life, look, act, note)]
 """in which `lab --help` tells of the commands, and of those in one module as they stand there"""
@@ -43,12 +45,30 @@ def _say_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Interruption:
+    """A signal becomes an exception, so that what was begun is cleaned up.
+
+    The same one again at once is not a second wish: timeout(1) sends it to the program and to its process group.
+    """
+
+    def __init__(self) -> None:
+        self.last = float("-inf")
+
+    def __call__(self, number: int, _: object) -> None:
+        before, self.last = self.last, time.monotonic()
+        if self.last - before < AGAIN_SECONDS:
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)  # as a shell tells it
+
+
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     console.prepare()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # As an exception, so that what was begun is cleaned up; as a shell tells it: 128 + the signal's number.
-        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1), and a shell's `&`
+            signal.signal(number, _Interruption())
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

@@ -1,21 +1,23 @@
 """Claims shown one after the other, on instances of the labs that they need.
 
-An instance is named note-LAB. One that runs already is used and left as it was found: up, and reset. One that had to
-be started is removed at the end, unless it is to be kept.
+An instance that was kept is named note-LAB. It is used if it is free, and left as it was found: up, and reset. Else one
+is started under a name of its own, so that two that show claims at once never meet, and is removed at the end.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack
 
 from lab import images, instances, labfiles, live
 from lab.engine import Engine
-from lab.errors import LabError
+from lab.errors import AgentError, InstanceError, LabError
 from lab.live import Instance
+from lab.model import Lab
 from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.note.stage import demonstrate
 
@@ -36,84 +38,112 @@ def show(engine: Engine, claims: Iterable[Claim], *, keep: bool, say: Say) -> It
     """Show claims; their outcomes as they come, which is not their order.
 
     Raises only for what concerns all of them, such as an engine that does not answer: what a lab or a claim does is in
-    its outcome.
+    its outcome. Whoever takes no more outcomes ends the demonstrations that go on, and waits until their labs are gone.
     """
     by_lab: dict[str, list[Claim]] = {}
     for claim in claims:
         by_lab.setdefault(claim.lab, []).append(claim)
-    refs = images.ensure(engine, say=say)
-    done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
-    stop = threading.Event()
-
-    def work(lab: str) -> None:
-        try:
-            with closing(_in_lab(engine, lab, by_lab[lab], refs=refs, keep=keep, say=say)) as outcomes:
-                for one in outcomes:
-                    done.put(one)
-                    if stop.is_set():
-                        return
-        finally:
-            done.put(None)
-
+    work = _Work(engine, refs=images.ensure(engine, say=say), keep=keep, say=say)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         # The labs with most to show first, so that none is left over at the end.
-        jobs = [pool.submit(work, lab) for lab in sorted(by_lab, key=lambda lab: -len(by_lab[lab]))]
+        jobs = [pool.submit(work.lab, lab, by_lab[lab]) for lab in sorted(by_lab, key=lambda lab: -len(by_lab[lab]))]
         try:
-            for _ in range(len(jobs)):
-                while (one := done.get()) is not None:
+            for _ in jobs:
+                while (one := work.done.get()) is not None:
                     yield one
         finally:
-            stop.set()
+            work.stop()
             pool.shutdown(cancel_futures=True)
     for job in jobs:
         job.result()
 
 
-def _in_lab(
-    engine: Engine, lab: str, claims: list[Claim], *, refs: dict[str, str], keep: bool, say: Say
-) -> Generator[Outcome, None, None]:
-    """The outcomes of the claims of one lab."""
-    name = f"{PREFIX}{lab}"
-    given = programs()
-    was_there = any(one.name == name for one in instances.running(engine))
-    try:
-        instance = _instance(engine, lab, name, was_there=was_there, refs=refs, say=say)
-    except LabError as error:
-        yield from (_failed(claim, f"the lab {lab} is not to be had: {error}") for claim in claims)
-        return
-    try:
-        with instance:
-            for index, claim in enumerate(claims):
-                say(f"showing {claim.id} in {name}")
-                try:
-                    if index or was_there:
-                        instance.reset()
-                except LabError as error:
-                    yield _failed(claim, f"{name} cannot be made as it was: {error}")
-                    continue
-                yield demonstrate(claim, instance, given)
-            if was_there or keep:
+class _Work:
+    """What the threads share that show one lab's claims each."""
+
+    def __init__(self, engine: Engine, *, refs: Mapping[str, str], keep: bool, say: Say) -> None:
+        self.engine = engine
+        self.refs = refs
+        self.keep = keep
+        self.say = say
+        self.done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+        """outcomes, and None at the end of each lab"""
+        self._stopped = threading.Event()
+        self._running: list[Instance] = []
+
+    def stop(self) -> None:
+        """Show nothing more. A demonstration that goes on fails at its next step, because its connection is gone."""
+        self._stopped.set()
+        for instance in tuple(self._running):
+            instance.close()
+
+    def lab(self, lab: str, claims: list[Claim]) -> None:
+        """Show the claims of one lab."""
+        try:
+            self._lab(lab, claims)
+        finally:
+            self.done.put(None)
+
+    def _lab(self, lab: str, claims: list[Claim]) -> None:
+        with ExitStack() as stack:
+            try:
+                described = labfiles.load(lab)
+                kept = self._kept(described, stack)
+                instance = kept or self._started(described, stack)
+            except LabError as error:
+                for claim in claims:
+                    self.done.put(_failed(claim, f"the lab {lab} is not to be had: {error}"))
+                return
+            self._running.append(instance)
+            stack.callback(self._running.remove, instance)
+            self._claims(instance, claims, as_new=kept is None)
+            if (kept or self.keep) and not self._stopped.is_set():
                 instance.reset()
-    finally:
-        if not (was_there or keep):
-            instances.down(engine, name)
+
+    def _kept(self, lab: Lab, stack: ExitStack) -> Instance | None:
+        """The instance that was kept of a lab, if it is as a new one would be and nobody else is at work on it."""
+        name = f"{PREFIX}{lab.name}"
+        found = next((one for one in instances.running(self.engine) if one.name == name), None)
+        if found is None or not _is_current(found, self.refs):
+            return None
+        with ExitStack() as own:
+            try:
+                instance = own.enter_context(live.attach(self.engine, found))
+                own.enter_context(instance.wiring.turn(seconds=0))
+            except (AgentError, InstanceError):  # another is at work on it, or has just ended it
+                return None
+            if instance.lab != lab or not instance.wiring.is_sealed():  # its file has changed, or it is about to start
+                return None
+            stack.push(own.pop_all())
+        return instance
+
+    def _started(self, lab: Lab, stack: ExitStack) -> Instance:
+        name = f"{PREFIX}{lab.name}" if self.keep else f"{PREFIX}{lab.name}-{uuid.uuid4().hex[:6]}"
+        self.say(f"starting {name}")
+        instance = live.up(self.engine, lab, name=name, images=self.refs, say=lambda _: None)
+        if not self.keep:
+            stack.callback(instances.down, self.engine, name)
+        stack.enter_context(instance)
+        stack.enter_context(instance.wiring.turn())
+        return instance
+
+    def _claims(self, instance: Instance, claims: list[Claim], *, as_new: bool) -> None:
+        given = programs()
+        for claim in claims:
+            if self._stopped.is_set():
+                return
+            self.say(f"showing {claim.id} in {instance.name}")
+            try:
+                if not as_new:
+                    instance.reset()
+                as_new = False
+            except LabError as error:
+                self.done.put(_failed(claim, f"{instance.name} cannot be made as it was: {error}"))
+                continue
+            self.done.put(demonstrate(claim, instance, given))
 
 
-def _instance(engine: Engine, lab: str, name: str, *, was_there: bool, refs: dict[str, str], say: Say) -> Instance:
-    described = labfiles.load(lab)
-    if was_there:
-        found = instances.find(engine, name)
-        if _is_current(found, refs):
-            instance = live.attach(engine, found)
-            if instance.lab == described:
-                return instance
-            instance.close()  # its file has changed since
-        instances.down(engine, name)
-    say(f"starting {name}")
-    return live.up(engine, described, name=name, images=refs, say=lambda _: None)
-
-
-def _is_current(found: instances.Running, refs: dict[str, str]) -> bool:
+def _is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
     """Whether an instance is whole, and made of the images that would be used today."""
     tags = {reference.rpartition(":")[2] for reference in refs.values()}
     return found.whole and all(any(content.startswith(tag) for tag in tags) for content in found.contents)

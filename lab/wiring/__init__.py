@@ -15,6 +15,8 @@ from lab.model import Address, Host, Lab
 from lab.plan import Plan
 from lab.services import Service
 
+TURN_SECONDS = 60.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
@@ -186,8 +188,11 @@ class Wiring(Protocol):
     def forget_recording(self, recording: int) -> None:
         """Let go of a recording."""
 
-    def turn(self) -> AbstractContextManager[None]:
-        """While it lasts no other client changes the instance, if it takes its turn too. Waits for the others."""
+    def turn(self, *, seconds: float = TURN_SECONDS) -> AbstractContextManager[None]:
+        """While it lasts no other client changes the instance, if it takes its turn too.
+
+        Waits for the others at most that long; then it raises AgentError. One in the other is the same turn.
+        """
 
     def seal(self, value: object) -> None:
         """Keep a JSON value for as long as the instance lives."""

@@ -19,7 +19,17 @@ from lab.model import Address, Host, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, environment, labels
 from lab.scripts import Step, before, steps
 from lab.services import ENVIRONMENT, STATE, Service
-from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, impairments
+from lab.wiring import (
+    TURN_SECONDS,
+    CapturePoint,
+    CommandResult,
+    Ended,
+    Output,
+    Recorded,
+    Started,
+    Terminal,
+    impairments,
+)
 
 NAME = "fabric"
 IMAGE = "socketlab/fabric"
@@ -29,7 +39,6 @@ RELAY = ("socat", "-t", "60", "-", "UNIX-CONNECT:/run/agent.sock,retry=500,inter
 It waits for the socket by itself: asking the engine for another process costs more than the agent's start.
 """
 
-TURN_SECONDS = 60
 
 TC = "tc -batch -"
 """How the agent names tc(8) when it tells of its failure."""
@@ -122,6 +131,8 @@ class Fabric:
         self._lock = threading.Lock()
         """held for a whole request"""
         self._sending = threading.Lock()
+        self._turns = 0
+        """how many blocks of `turn` go on, one in the other"""
 
     # ------------------------------------------------------------------------------ the conversation
 
@@ -362,14 +373,18 @@ class Fabric:
         self._ask("forget_recording", recording=recording)
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, *, seconds: float = TURN_SECONDS) -> Iterator[None]:
         """See Wiring."""
-        self._ask("take_turn", seconds=TURN_SECONDS)
+        if not self._turns:
+            self._ask("take_turn", seconds=seconds)
+        self._turns += 1
         try:
             yield
         finally:
-            with contextlib.suppress(LabError):  # without a connection the turn has ended too
-                self._ask("end_turn")
+            self._turns -= 1
+            if not self._turns:
+                with contextlib.suppress(LabError):  # without a connection the turn has ended too
+                    self._ask("end_turn")
 
     def seal(self, value: object) -> None:
         """See Wiring."""

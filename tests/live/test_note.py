@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -88,6 +91,49 @@ def test_a_claim_whose_tool_is_missing_is_an_error(engine: Engine) -> None:
         instances.down(engine, name)
     assert (missing.verdict, other.verdict) == (Verdict.ERROR, Verdict.WITH_CARE)
     assert "strace" in missing.reason
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing(number: signal.Signals, engine: Engine) -> None:
+    """A demonstration that would go on for long ends at once, also where the signal comes twice, as timeout(1) does."""
+    command = [sys.executable, "-m", "lab", "note", "cache-system"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(2)]
+        while not lines[-1].startswith("showing"):
+            lines.append(process.stderr.readline())
+        process.send_signal(number)
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    name = lines[-1].split()[-1]
+    assert name.startswith("note-names-")
+    assert process.returncode == 128 + number
+    assert [one.name for one in instances.running(engine) if one.name == name] == []
+
+
+def test_two_at_once_never_meet(engine: Engine) -> None:
+    """Each has an instance of its own, and both claims hold."""
+    command = [sys.executable, "-m", "lab", "note", "accept", "--json"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [process.communicate(timeout=60) for process in processes]
+    assert [json.loads(out)[0]["verdict"] for out, _ in printed] == ["HOLDS, WITH CARE"] * 2
+    names = {line.split()[-1] for _, said in printed for line in said.splitlines() if line.startswith("showing")}
+    assert len(names) == 2
+    assert not names & {one.name for one in instances.running(engine)}
+
+
+def test_a_kept_lab_is_used_again(engine: Engine) -> None:
+    """With --keep the lab stays, as it was at its start; the next claim is shown on it, unless it is in use."""
+    kept, again = (command_line("note", claim, "--keep").stderr.decode() for claim in ("accept", "connection"))
+    try:
+        assert "starting note-ports\n" in kept
+        assert "starting" not in again
+        assert "showing connection in note-ports\n" in again
+        with live.attach(engine, instances.find(engine, "note-ports")) as instance, instance.wiring.turn():
+            beside = command_line("note", "accept").stderr.decode()
+        assert "starting note-ports-" in beside
+    finally:
+        instances.down(engine, "note-ports")
 
 
 def test_all_claims_hold(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ class Connection:
     def take_turn(self, request: Request) -> None:
         """Wait until no other client changes the instance: {seconds}. The turn ends with the connection at last."""
         if not self.agent.turn.acquire(timeout=request["seconds"]):
-            raise AgentError(f"another command has been changing the instance for {request['seconds']} s")
+            raise AgentError(f"another command has been changing the instance for {request['seconds']:g} s")
         self.has_turn = True
 
     def end_turn(self, request: Request) -> None:
