@@ -58,9 +58,6 @@ def note(
     if as_json:
         console.show_json([page.outcome_json(one) for one in outcomes])
     sys.stderr.write(f"{page.summary(outcomes)}\n")
-    if keep:
-        labs = " ".join(f"note-{lab}" for lab in dict.fromkeys(one.claim.lab for one in outcomes))
-        sys.stderr.write(f"left running: {labs}; `lab down --name NAME` removes one\n")
     if not all(one.holds for one in outcomes):
         raise Exit(LabError.exit_code)
 

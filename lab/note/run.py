@@ -99,6 +99,7 @@ class _Work:
             self._claims(instance, claims, as_new=kept is None)
             if (kept or self.keep) and not self._stopped.is_set():
                 instance.reset()
+                self.say(f"{instance.name} stays; `lab down --name {instance.name}` removes it")
 
     def _kept(self, lab: Lab, stack: ExitStack) -> Instance | None:
         """The instance that was kept of a lab, if it is as a new one would be and nobody else is at work on it."""
@@ -118,7 +119,9 @@ class _Work:
         return instance
 
     def _started(self, lab: Lab, stack: ExitStack) -> Instance:
-        name = f"{PREFIX}{lab.name}" if self.keep else f"{PREFIX}{lab.name}-{uuid.uuid4().hex[:6]}"
+        name = f"{PREFIX}{lab.name}"
+        if not self.keep or any(one.name == name for one in instances.running(self.engine)):
+            name += f"-{uuid.uuid4().hex[:6]}"
         self.say(f"starting {name}")
         instance = live.up(self.engine, lab, name=name, images=self.refs, say=lambda _: None)
         if not self.keep:
