@@ -211,12 +211,16 @@ def one_round(engine: Engine, size: int, given: str, compose_file: Path, times: 
     bare(engine, plan(lab, instance=NAME, images=refs).hosts, times, str(size))
 
 
-def each_lab(times: Times) -> None:
-    """Every lab of compose/ once, up and down as a user calls it."""
+def each_lab(engine: Engine, times: Times) -> None:
+    """Every lab of compose/ once, up and down as a user calls it, and as many bare containers; then all of the note."""
+    refs = images.ensure(engine, say=lambda _: None)
     for name, _ in labfiles.available():
         with times.measure(f"lab {name}"):
             lab_command("up", name, "--name", NAME)
         lab_command("down", "--name", NAME)
+        bare(engine, plan(labfiles.load(name), instance=NAME, images=refs).hosts, times, name)
+    with times.measure("note"):
+        lab_command("note", "--all")
 
 
 # -------------------------------------------------------------------------------------------- results
@@ -267,10 +271,12 @@ def results(times: Times, sizes: list[int]) -> Table:
 def lab_results(times: Times) -> Table:
     """A row for every lab of compose/."""
     table = Table(box=None, header_style="bold")
-    for column in ("LAB", "HOSTS", "UP"):
+    for column in ("LAB", "HOSTS", "UP", "BARE CREATE AND START", "RATIO"):
         table.add_column(column, justify="left" if column == "LAB" else "right")
     for name, _ in labfiles.available():
-        table.add_row(name, str(len(labfiles.load(name).hosts)), seconds(times.median(f"lab {name}")))
+        ours, other = times.median(f"lab {name}"), times.median(f"{name} up bare")
+        table.add_row(name, str(len(labfiles.load(name).hosts)), seconds(ours), seconds(other), ratio(ours, other))
+    table.add_row("lab note --all", "", seconds(times.median("note")), "", "")
     return table
 
 
@@ -297,7 +303,7 @@ def main() -> None:
         for number in range(chosen.rounds):
             console.print(f"every lab, round {number + 1} of {chosen.rounds}")
             with removing(engine):
-                each_lab(times)
+                each_lab(engine, times)
     out = Console(width=120)
     out.print(
         f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {chosen.rounds} rounds, medians"
