@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from lab.note.claim import claim
@@ -36,7 +37,7 @@ def connect_address(stage: Stage) -> None:
     for target in (WWW, "www.example.com"):
         with stage.instance.capture(["alice"]) as capture:
             said = stage.run("alice", "connect_by_name.py", target, PORT)
-        asked, syns = queries(capture.packets), _syns(capture.packets)
+        asked, syns = asked_for(capture.packets), _syns(capture.packets)
         stage.row(connects_to=target, DNS_queries=len(asked), SYNs=len(syns), result=said)
         stage.expect(f"connecting to {target}", said.partition(" |")[0], f"connected to {WWW}")
         stage.expect(f"SYNs for {target}", len(syns), 1)
@@ -56,7 +57,7 @@ def connect_name(stage: Stage) -> None:
     """A program connects to a name; what leaves and reaches its host is recorded, and shown in the order of time."""
     with stage.instance.capture(["alice"]) as capture:
         stage.run("alice", "connect_by_name.py", "www.example.com", PORT)
-    asked, syns = queries(capture.packets), _syns(capture.packets)
+    asked, syns = asked_for(capture.packets), _syns(capture.packets)
     events = [(one.time, f"asks {one.server}: {one.name} {one.type}?") for one in asked]
     events += [(one.answer.time, f"is told: {_records(one)}") for one in asked if one.answer]
     events += [(one.time, f"sends SYN to {one.destination}:{one.destination_port}") for one in syns]
@@ -83,7 +84,7 @@ def hosts_file(stage: Stage) -> None:
     for host, (address, count) in expected.items():
         with stage.instance.capture([host]) as capture:
             said = stage.run(host, "connect_by_name.py", "printer.example.com", PORT).partition(" |")[0]
-        asked = {one.name for one in queries(capture.packets)}
+        asked = {one.name for one in asked_for(capture.packets)}
         line = "yes" if "printer" in stage.read(host, "/etc/hosts") else "no"
         stage.row(host=host, in_its_hosts_file=line, names_asked_for=len(asked), result=said)
         stage.expect(f"{host} connects to", said, f"connected to {address}")
@@ -101,7 +102,7 @@ def resolve_error(stage: Stage) -> None:
     for name, rcode in (("nothing.example.com", "NXDOMAIN"), ("www.example.com", "NOERROR")):
         with stage.instance.capture(["alice"]) as capture:
             said = stage.run("alice", "connect_by_name.py", name, PORT)
-        answers = {one.answer.rcode for one in queries(capture.packets) if one.answer}
+        answers = {one.answer.rcode for one in asked_for(capture.packets) if one.answer}
         syns = _syns(capture.packets)
         stage.row(name=name, DNS_answers=" ".join(sorted(answers)), SYNs=len(syns), program=said)
         stage.expect(f"answers for {name}", answers, {rcode})
@@ -124,10 +125,11 @@ def user_kernel(stage: Stage) -> None:
     recorded: which of it the program asked for, and what the kernel did by itself."""
     with stage.instance.capture(["alice"]) as capture:
         calls = stage.trace("alice", "connect_by_name.py", "www.example.com", PORT).calls
-    steps = [(one.time, what, _asked_for(one)) for one in calls if (what := _step(one))]
+    steps = [(one.time, what, _called(one)) for one in calls if (what := _step(one))]
     for _, what, call in steps:
         stage.row(the_program_calls=call, which=what)
-    stage.expect("what the program asks the kernel for, in this order", [what for _, what, _ in steps], list(STEPS))
+    order = list(dict.fromkeys(what for _, what, _ in steps))
+    stage.expect("what the program asks the kernel for, in this order", order, list(STEPS))
     syns = [one for one in connections(capture.packets) if one.server == (ip_address(WWW), PORT)]
     stage.table("and the packets of its one connect()")
     shake = syns[0].handshake if syns else None
@@ -162,7 +164,7 @@ def _step(one: Call) -> str:
     return {"sendto": STEPS[2], "recvfrom": STEPS[3]}.get(one.name, "") if about_name else ""
 
 
-def _asked_for(one: Call) -> str:
+def _called(one: Call) -> str:
     end = f" {text_of(one.endpoint)}" if one.endpoint else f" {one.path}" if one.path else ""
     return f"{one.name}(){end}"
 
@@ -183,7 +185,7 @@ def cache_application(stage: Stage) -> None:
     for option, times in (((), 3), (("--cache",), 1)):
         with stage.instance.capture(["alice"]) as capture:
             printed = stage.run("alice", "lookup.py", *option, "four.example.com", stdin="\n\n").splitlines()
-        asked = _of_type(queries(capture.packets), "A")
+        asked = _of_type(asked_for(capture.packets), "A")
         stage.row(program=" ".join(("lookup.py", *option)), lookups=len(printed), DNS_queries=len(asked))
         stage.expect(f"answers {' '.join(option)}", printed, [WWW] * 3)
         stage.expect(f"DNS queries {' '.join(option)}", len(asked), times)
@@ -215,7 +217,7 @@ def cache_system(stage: Stage) -> None:
     _expired(stage, "bob", f"{SHORT}, TTL {TTL}", lookups, asked)
     with stage.instance.capture(["bob"]) as capture:
         stage.run("bob", "lookup.py", "four.example.com")
-    stage.expect("DNS queries for the name with a TTL of 60, by then", len(queries(capture.packets)), 0)
+    stage.expect("DNS queries for the name with a TTL of 60, by then", len(asked_for(capture.packets)), 0)
 
 
 @claim(
@@ -232,7 +234,9 @@ def cache_server(stage: Stage) -> None:
     for name, answer in (("four.example.com", WWW), ("nothing.example.com", "gaierror: Name or service not known")):
         with stage.instance.capture(["alice", "bob", "ns"]) as capture:
             found = [stage.run(host, "lookup.py", name) for host in ("alice", "bob")]
-        seen = {point: _of_type(_about(queries(capture.packets), point, name), "A") for point in ("alice", "bob", "ns")}
+        seen = {
+            point: _of_type(_about(asked_for(capture.packets), point, name), "A") for point in ("alice", "bob", "ns")
+        }
         stage.row(
             name=name,
             asked_by_alice=len(seen["alice"]),
@@ -257,7 +261,7 @@ def _until_asked_again(stage: Stage, capture: Capture, host: str, point: str) ->
         nonlocal processes
         stage.run(host, "lookup.py", SHORT)
         processes += 1
-        return _of_type(_about(queries(capture.so_far()), point, SHORT), "A")
+        return _of_type(_about(asked_for(capture.so_far()), point, SHORT), "A")
 
     seen = stage.until("a second query", asked, lambda seen: len(seen) > 1, seconds=TTL + NSCD_ROUND + 5, pause=0.1)
     return processes, seen
@@ -275,12 +279,22 @@ def _expired(stage: Stage, who: str, name: str, lookups: int, asked: list[Query]
 # ------------------------------------------------------------------------------------- used by several
 
 
+def asked_for(packets: tuple[Packet, ...]) -> tuple[Query, ...]:
+    """The questions among packets. One that was sent again, because an answer took long, is one question."""
+    found: dict[object, Query] = {}
+    for one in queries(packets):
+        first = found.setdefault((one.point, one.asker, one.asker_port, one.id, one.name, one.type), one)
+        if one.answer is not None:
+            found[one.point, one.asker, one.asker_port, one.id, one.name, one.type] = replace(first, answer=one.answer)
+    return tuple(found.values())
+
+
 def _syns(packets: tuple[Packet, ...]) -> list[Packet]:
     return [one for one in packets if one.words == "SYN" and one.outgoing]
 
 
 def _leaving(packets: tuple[Packet, ...], host: str) -> tuple[Query, ...]:
-    return tuple(one for one in queries(packets) if one.point == host)
+    return tuple(one for one in asked_for(packets) if one.point == host)
 
 
 def _about(asked: tuple[Query, ...], point: str, name: str) -> tuple[Query, ...]:
