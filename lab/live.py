@@ -22,7 +22,7 @@ from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
-from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, Translation, fingerprint, host_view
+from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, Translation, fingerprint, host_view, unsettled
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lab.recordings import Capture, Events
 
 READY_SECONDS = 15.0
+SETTLED_SECONDS = 5.0
 HELPER_SECONDS = 15.0
 PRISTINE_TRIES = 3
 TAIL_LINES = 12
@@ -387,7 +388,7 @@ class Instance:
             for program in host.programs:
                 if host.name in hosts:
                     self.deploy(host.name, folder=program.name, files={f.name: f.content for f in program.files})
-        texts = self._texts(hosts)
+        texts = self._settled_texts(hosts)
         whole = len(hosts) == len(self.lab.hosts)
         lab = self.lab if whole else _part(self.lab, hosts)
         on_segments = segments.seen(self.wiring.segments())
@@ -398,6 +399,23 @@ class Instance:
         found = {name: list(fingerprint(text)) for name, text in texts.items()}
         # What was counted is all hosts' together.
         return found | ({segments.SEGMENTS: list(segments.fingerprint(on_segments))} if whole else {})
+
+    def _settled_texts(self, hosts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """What a fingerprint is made of, once the kernel has finished what it does by itself. Raises NotUpError."""
+        deadline = time.monotonic() + SETTLED_SECONDS
+        waiting: dict[str, tuple[str, ...]] = {}
+        while True:
+            texts, waited = self._texts(hosts), bool(waiting)
+            waiting = {
+                name: left for name, text in texts.items() if (left := unsettled(text["addresses"], text["routes6"]))
+            }
+            if not waiting:
+                # What has just come may not have come whole: a router's address brings an anycast route too.
+                return self._texts(hosts) if waited else texts
+            if time.monotonic() > deadline:
+                told = [f"{name}: {one}" for name, left in waiting.items() for one in left]
+                raise NotUpError("expected IPv6 to be complete, observed:\n" + "\n".join(told))
+            time.sleep(0.005)
 
     def start_programs(self, hosts: tuple[str, ...]) -> None:
         """Start the daemons of hosts and prove them, then the declared programs, each of which listens where it says.

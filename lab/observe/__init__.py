@@ -10,7 +10,7 @@ which are not imported here: what they need takes longer to load than most comma
 from __future__ import annotations
 
 from lab.observe.conntrack import Event, EventKind, Flow, Translation, events, translations
-from lab.observe.links import Link, Route, links, routes
+from lab.observe.links import Link, Route, links, routes, unsettled
 from lab.observe.sockets import Kind, Process, Socket, SocketEnd, State, listeners, on_the_wire, sockets
 from lab.observe.unreadable import UnreadableError
 from lab.observe.view import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_view
@@ -40,4 +40,5 @@ __all__ = [
     "routes",
     "sockets",
     "translations",
+    "unsettled",
 ]

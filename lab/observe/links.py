@@ -68,6 +68,33 @@ def _route(item: dict[str, Any]) -> Route | None:
     return route if item.get("table", "main") == "main" and item.get("protocol") != "kernel" else None
 
 
+def unsettled(addresses: str, routes6: str) -> tuple[str, ...]:
+    """What the kernel still has to add to the IPv6 of interfaces that have any, as words; it does so by and by.
+
+    Of `ip -j addr show` and `ip -6 -j route show table all`. An interface gets a link-local address (RFC 4862 §5.3),
+    and each address a route of its own, from a queue of the kernel's work. Raises UnreadableError.
+    """
+    there = set(read_json(_kernel_route, routes6))
+    missing: list[str] = []
+    for link in links(addresses):
+        held = [str(address.ip) for address in link.addresses if address.version == 6 and link.name != "lo"]
+        wanted = [("local", address) for address in held]
+        if held:
+            wanted += [("unicast", "fe80::/64"), ("multicast", "ff00::/8")]
+            if not any(address.startswith("fe80:") for address in held):
+                missing.append(f"{link.name}: no link-local address")
+        missing += [
+            f"{link.name}: no {kind} route to {destination}"
+            for kind, destination in wanted
+            if (kind, destination, link.name) not in there
+        ]
+    return tuple(missing)
+
+
+def _kernel_route(item: dict[str, Any]) -> tuple[str, str, str]:
+    return item.get("type", "unicast"), item["dst"], item.get("dev", "")
+
+
 def read_json(make: Callable[[dict[str, Any]], T], text: str) -> list[T]:
     """What `make` makes of every item of an answer of `ip -j`. Raises UnreadableError."""
     try:

@@ -28,6 +28,7 @@ from lab.observe import (
     routes,
     sockets,
     translations,
+    unsettled,
 )
 from tests.unit.examples import at, connected, end, listening
 
@@ -565,3 +566,52 @@ def test_who_waits_and_who_does_not() -> None:
     """A connected UDP socket takes datagrams of its peer alone, so it is no listener."""
     assert not connected(("192.168.1.100", 2002), ("203.0.113.80", 53), kind=Kind.UDP).listens
     assert listening("0.0.0.0", 53, kind=Kind.UDP).listens
+
+
+# -------------------------------------------------------------------------- what the kernel adds by itself
+
+HELD = [
+    {"ifname": "lo", "flags": ["UP"], "addr_info": [{"local": "::1", "prefixlen": 128}]},
+    {
+        "ifname": "eth0",
+        "flags": ["UP"],
+        "addr_info": [
+            {"local": "192.0.2.20", "prefixlen": 24},
+            {"local": "2001:db8:1::20", "prefixlen": 64},
+            {"local": "fe80::ff:fe00:200", "prefixlen": 64},
+        ],
+    },
+    {"ifname": "eth1", "flags": ["UP"], "addr_info": [{"local": "198.51.100.1", "prefixlen": 24}]},
+]
+ADDED = [
+    {"dst": "2001:db8:1::/64", "dev": "eth0", "protocol": "kernel"},
+    {"dst": "fe80::/64", "dev": "eth0", "protocol": "kernel"},
+    {"type": "local", "dst": "2001:db8:1::20", "dev": "eth0", "table": "local", "protocol": "kernel"},
+    {"type": "local", "dst": "fe80::ff:fe00:200", "dev": "eth0", "table": "local", "protocol": "kernel"},
+    {"type": "multicast", "dst": "ff00::/8", "dev": "eth0", "table": "local", "protocol": "kernel"},
+]
+
+
+def test_a_complete_interface_is_settled() -> None:
+    """Every address has its route; an interface without IPv6 waits for nothing, and lo is never waited for."""
+    assert unsettled(json.dumps(HELD), json.dumps(ADDED)) == ()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (1, "eth0: no unicast route to fe80::/64"),
+        (2, "eth0: no local route to 2001:db8:1::20"),
+        (3, "eth0: no local route to fe80::ff:fe00:200"),
+        (4, "eth0: no multicast route to ff00::/8"),
+    ],
+)
+def test_what_is_still_to_come_is_told(number: int, told: str) -> None:
+    """One route that is not there yet."""
+    assert unsettled(json.dumps(HELD), json.dumps(ADDED[:number] + ADDED[number + 1 :])) == (told,)
+
+
+def test_an_interface_waits_for_its_link_local_address() -> None:
+    """The kernel makes it once the link is up."""
+    held = [dict(HELD[1], addr_info=[{"local": "2001:db8:1::20", "prefixlen": 64}])]
+    assert unsettled(json.dumps(held), json.dumps(ADDED)) == ("eth0: no link-local address",)
