@@ -6,7 +6,6 @@
 
 import socket
 import sys
-import time
 
 role, protocol, address, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -18,7 +17,7 @@ with socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.S
     elif protocol == "udp":
         s.bind((address, port))
         print("ready", flush=True)
-        time.sleep(0.3)  # so that both are there before the first recv()
+        sys.stdin.readline()  # until both are there
         for _ in range(2):
             print("recv", s.recv(1024).decode(), flush=True)
     else:
@@ -27,6 +26,6 @@ with socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.S
         s.listen()
         print("ready", flush=True)
         connection, _ = s.accept()
-        time.sleep(0.3)
+        sys.stdin.readline()
         while data := connection.recv(1024):  # b"": the other side has closed
             print("recv", data.decode(), flush=True)

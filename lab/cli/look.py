@@ -110,8 +110,12 @@ def _follow(instance: Instance, gateways: list[str], *, as_json: bool) -> None:
         ended = stack.enter_context(_interrupts())
         recordings = [stack.enter_context(instance.events(one)) for one in gateways]
         sys.stderr.write(f"following {', '.join(gateways)} until Ctrl-C\n")
-        while not ended.wait(POLL_SECONDS):
+        is_last = False
+        while not is_last:
+            is_last = ended.wait(POLL_SECONDS)
             for one in recordings:
+                if is_last:
+                    one.stop()
                 for event in one.new():
                     if event.translation.is_translated:
                         told = view.event_json(one.gateway, event) if as_json else teller.line(one.gateway, event)

@@ -237,6 +237,7 @@ def cache_server(stage: Stage) -> None:
         seen = {
             point: _of_type(_about(asked_for(capture.packets), point, name), "A") for point in ("alice", "bob", "ns")
         }
+        seen["ns"] = _again(seen["ns"])
         stage.row(
             name=name,
             asked_by_alice=len(seen["alice"]),
@@ -261,10 +262,16 @@ def _until_asked_again(stage: Stage, capture: Capture, host: str, point: str) ->
         nonlocal processes
         stage.run(host, "lookup.py", SHORT)
         processes += 1
-        return _of_type(_about(asked_for(capture.so_far()), point, SHORT), "A")
+        return _again(_of_type(_about(asked_for(capture.so_far()), point, SHORT), "A"))
 
     seen = stage.until("a second query", asked, lambda seen: len(seen) > 1, seconds=TTL + NSCD_ROUND + 5, pause=0.1)
     return processes, seen
+
+
+def _again(asked: list[Query]) -> list[Query]:
+    """Without those by which a server that took long to answer was asked once more, under another number."""
+    known = min((one.answer.time for one in asked if one.answer), default=0)
+    return [*asked[:1], *(one for one in asked[1:] if known and one.time > known)]
 
 
 def _expired(stage: Stage, who: str, name: str, lookups: int, asked: list[Query]) -> None:

@@ -130,8 +130,9 @@ def many_clients(stage: Stage) -> None:
     stage.put("server", "note_server.py", asking(stage, LEFT, "server.py"))
     name = stage.serve("server", "note_server.py", at=f"tcp/{LEFT}:65432")
     stage.put("ann", "note_client.py", asking(stage, LEFT))
-    first, second = stage.run("ann", "note_client.py"), stage.run("ann", "note_client.py").splitlines()[-1]
+    first = stage.run("ann", "note_client.py")
     end = stage.until("the note's server ended", lambda: stage.instance.output("server", name).end, bool)
+    second = stage.run("ann", "note_client.py").splitlines()[-1]
     stage.row(
         server="server.py of the note",
         clients=2,

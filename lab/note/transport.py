@@ -170,6 +170,9 @@ def _received(stage: Stage, protocol: str) -> list[str]:
     receiver = stage.talk("server", "boundaries.py", "receive", protocol, LEFT, 8000)
     stage.hear(receiver)
     stage.run("ann", "boundaries.py", "send", protocol, LEFT, 8000)
+    if protocol == "tcp":  # the sender's FIN comes after everything that it sent
+        stage.until("the end of what was sent", lambda: stage.on_port("server", 8000, State.CLOSE_WAIT), bool)
+    receiver.tell()
     stage.until("the receiver's end", lambda: receiver.ended, lambda ended: ended is not None)
     return [line.removeprefix("recv ") for line in receiver.text.splitlines()[1:]]
 
