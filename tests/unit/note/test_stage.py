@@ -39,7 +39,7 @@ def test_answer(text: str, answer: Answer) -> None:
 
 def test_an_answer_in_short() -> None:
     """Who answered and what it saw, or the error."""
-    assert read_answer("from 1.2.3.4 5 | server sees 6.7.8.9 10").said == "server: 6.7.8.9:10"
+    assert read_answer("from 1.2.3.4 5 | server sees 6.7.8.9 10").said == "server sees 6.7.8.9:10"
     assert read_answer("no answer").said == "no answer"
 
 
