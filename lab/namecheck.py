@@ -112,7 +112,7 @@ class NameChecker:
 
         for names in circles({name: target for name, (target, _) in aliases.items()}):
             way = " -> ".join((*names, names[0]))
-            hint = "at one of them a record with data is needed"
+            hint = "give one of these names a record with data, such as A, in the place of its CNAME"
             self.checker.problem(aliases[names[-1]][1], "an alias that ends at a name with data", way, hint)
 
     def delegations(self, lab: Lab) -> None:
