@@ -67,3 +67,18 @@ def test_the_command_follows(lab: Instance) -> None:
         assert process.wait(10) == 0
     assert "NEW     tcp 192.168.1.100:5555 as 203.0.113.1:4" in first
     assert first.endswith("to 203.0.113.80:65432 SYN_SENT, 120s left\n")
+
+
+def test_what_comes_just_before_the_end_is_told(lab: Instance) -> None:
+    """The whole of a connection that was over before the signal: the end reads once more, and loses nothing."""
+    command = [sys.executable, "-m", "lab", "nat", "--follow", "--name", lab.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"following router until Ctrl-C\n"
+        lab.run("alice", [*CLIENT, "5555"])
+        process.terminate()
+        told = process.communicate(timeout=10)[0].decode().splitlines()
+        assert process.returncode == 0
+    assert told, "no line at all"
+    assert "NEW     tcp 192.168.1.100:5555 as 203.0.113.1:4" in told[0]
+    assert "TIME_WAIT" in told[-1]
