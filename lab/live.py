@@ -22,7 +22,16 @@ from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
-from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, Translation, fingerprint, host_view, unsettled
+from lab.observe import (
+    FINGERPRINT_LOOKS,
+    LOOKS,
+    HostView,
+    Translation,
+    addr_gen_mode,
+    fingerprint,
+    host_view,
+    unsettled,
+)
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
@@ -32,7 +41,7 @@ from lab.plan import (
     plan,
     undescribe,
 )
-from lab.scripts import sysctl_keys
+from lab.scripts import ipv6_interfaces, sysctl_keys
 from lab.segments import Segment
 from lab.talk import Talk
 from lab.text import suggestion
@@ -264,7 +273,7 @@ class Instance:
         return segments.segments(self.lab, segments.seen(self.wiring.segments()))
 
     def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
-        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(host))
+        keys = dict.fromkeys(key for host in self.lab.hosts for key in _sysctls(host))
         return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
 
     # --------------------------------------------------------------------------------- programs
@@ -406,9 +415,7 @@ class Instance:
         waiting: dict[str, tuple[str, ...]] = {}
         while True:
             texts, waited = self._texts(hosts), bool(waiting)
-            waiting = {
-                name: left for name, text in texts.items() if (left := unsettled(text["addresses"], text["routes6"]))
-            }
+            waiting = {name: left for name, text in texts.items() if (left := _unsettled(text))}
             if not waiting:
                 # What has just come may not have come whole: a router's address brings an anycast route too.
                 return self._texts(hosts) if waited else texts
@@ -501,6 +508,14 @@ class Instance:
                 f"the hosts are as at the start, but their programs are not:\n{error.message}",
                 hint="`lab reset` without a host resets all of them, if a program needs one of another host",
             ) from error
+
+
+def _sysctls(host: Host) -> tuple[str, ...]:
+    return (*sysctl_keys(host), *map(addr_gen_mode, ipv6_interfaces(host)))
+
+
+def _unsettled(texts: Mapping[str, Any]) -> tuple[str, ...]:
+    return unsettled(texts["addresses"], texts["routes6"], texts["sysctls"])
 
 
 def _words(argv: Iterable[str]) -> tuple[str, ...]:
