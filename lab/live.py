@@ -136,10 +136,12 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
     try:
         try:
             wiring.find(ids)
-            wiring.wire(planned)
+            refused = wiring.wire(planned)
         except AgentError as error:
             hint = "a setting that the kernel does not take? `lab plan LAB --commands` shows what is carried out"
             raise NotUpError(f"expected the lab to be wired, observed: {error.message}", hint=hint) from error
+        if refused:
+            say(f"packets on networks are not counted: that takes a kernel with {fabric.INGRESS}, observed: {refused}")
         say("looking whether everything is there")
         pristine = instance.make_pristine(tuple(ids))
         instance.start_programs(tuple(ids))

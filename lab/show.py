@@ -26,6 +26,7 @@ from lab.wiring.fabric import links
 Json = dict[str, Any]
 
 NOT_STARTED = "not started"
+NOT_COUNTED = "not counted"
 MOST_NAMES = 8
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
@@ -264,8 +265,8 @@ def segments_json(found: Iterable[Segment]) -> list[Json]:
             "loss": one.network.impairments.loss / MILLION,
             "delay": one.network.impairments.delay / MILLION,
             "reorder": one.network.impairments.reorder / MILLION,
-            "passed": asdict(one.passed),
-            "lost": asdict(one.lost),
+            "passed": None if one.counts is None else asdict(one.passed),
+            "lost": None if one.counts is None else asdict(one.lost),
         }
         for one in found
     ]
@@ -279,7 +280,8 @@ def segments_table(found: Iterable[Segment]) -> Table:
         subnets = [str(subnet) for subnet in one.network.subnets]
         words = impairment_words(one.network.impairments)
         hosts = [*one.hosts[:MOST_NAMES], *["…"] * (len(one.hosts) > MOST_NAMES)]
-        _row(table, one.network.name, subnets, _words(hosts), words, one.passed.all, one.lost.all)
+        counts = (NOT_COUNTED, NOT_COUNTED) if one.counts is None else (one.passed.all, one.lost.all)
+        _row(table, one.network.name, subnets, _words(hosts), words, *counts)
     return table
 
 

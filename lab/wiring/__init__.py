@@ -95,8 +95,12 @@ class Wiring(Protocol):
     def find(self, containers: Mapping[str, str]) -> None:
         """Learn which container (id) is which host (name)."""
 
-    def wire(self, plan: Plan) -> None:
-        """Make every link, address, route, rule and setting of the plan."""
+    def wire(self, plan: Plan) -> str:
+        """Make every link, address, route, rule and setting of the plan.
+
+        Where the kernel refuses the rules that count on the segments, and nothing else needs them, there are none:
+        what it said, else "".
+        """
 
     def look(
         self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()

@@ -69,11 +69,12 @@ class Agent:
         return {name: place.pid for name, place in found.items()}
 
     def do_wire(self, request: Request) -> Any:
-        """Make links, addresses, routes, rules and sysctls: {before, links, segments, hosts}."""
-        self.network.wire(self.places, **{key: request[key] for key in ("before", "links", "segments", "hosts")})
+        """Make links, addresses, routes, rules and sysctls: see Network.wire."""
+        given = {key: request[key] for key in ("before", "links", "segments", "rules_needed", "hosts")}
+        return self.network.wire(self.places, **given)
 
     def do_segments(self, request: Request) -> Any:
-        """Look at the segments: {rules, queues}."""
+        """Look at the segments: {rules, queues, refused}."""
         del request
         return self.network.segments()
 
