@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import time
 import uuid
 from collections import Counter
@@ -501,7 +502,7 @@ class Instance:
             if attempt == PRISTINE_TRIES - 1:
                 raise NotPristineError(
                     "the reset cannot be proven:\n" + "\n".join(wrong),
-                    hint=f"`lab down --name {self.name}`, then `lab up` it again",
+                    hint=f"{_why_left(wrong)}`lab down --name {self.name}`, then `lab up` it again",
                 )
         try:
             self.start_programs(names)
@@ -539,6 +540,12 @@ def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *
         wrong += [(host, f"expected {line}, not observed") for line in sorted((before - after).elements())]
         wrong += [(host, f"observed {line}, not expected") for line in sorted((after - before).elements())]
     return [f"{host}: {text}" for host, text in wrong if with_conntrack or text.split()[1] != "conntrack"]
+
+
+def _why_left(wrong: Iterable[str]) -> str:
+    """Why sockets may be there that nobody holds any more, "" if none are: ss(8) does not say that it closes none."""
+    left = any(re.search(r": observed socket (tcp|udp) ", one) for one in wrong)
+    return "sockets are closed only by a kernel with the option INET_DIAG_DESTROY (ss -K); " if left else ""
 
 
 def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from lab.errors import UsageError
+from lab import images, instances, labfiles, live
+from lab.engine import Engine
+from lab.errors import AgentError, UsageError
 from lab.live import Instance
 from lab.observe import EventKind
+from tests.live.support import command_line
 
 CLIENT = ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"]
 
@@ -52,6 +57,23 @@ def test_only_a_gateway_has_events(lab: Instance) -> None:
     """Asking another host is an error, not an empty answer for ever."""
     with pytest.raises(UsageError, match="gateways: router"):
         lab.events("alice")
+
+
+def test_a_gateway_that_tells_nothing_is_an_error(engine: Engine) -> None:
+    """Where events are off, asking for them says so, and does not wait for ever."""
+    described = labfiles.load("nat")
+    off = (("net.netfilter.nf_conntrack_events", "0"),)
+    hosts = tuple(replace(one, sysctls=off) if one.name == "router" else one for one in described.hosts)
+    name, refs = f"test-events-{os.getpid()}", images.ensure(engine, say=lambda _: None)
+    try:
+        with live.up(engine, replace(described, hosts=hosts), name=name, images=refs, say=lambda _: None) as instance:
+            with pytest.raises(AgentError, match="nf_conntrack_events to be 1 or 2, observed 0"):
+                instance.events("router").__enter__()
+            done = command_line("nat", "--follow", "--name", name)
+            assert done.returncode == AgentError.exit_code
+            assert b"nf_conntrack_events" in done.stderr
+    finally:
+        instances.down(engine, name)
 
 
 def test_the_command_follows(lab: Instance) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 from namespaces import CLONE_NEWNET, TOOL_ENVIRONMENT, AgentError, setns
 
+TOLD = "/proc/sys/net/netfilter/nf_conntrack_events"
+"""Whether a namespace's connection tracking tells anything; not there if the kernel cannot."""
 NETFILTER = 12
 """linux/netlink.h, NETLINK_NETFILTER"""
 BUFFER = 8 * 1024 * 1024
@@ -42,6 +44,7 @@ class Events:
     def start(cls, namespace: int) -> Events:
         """Returns when it listens. The calling thread is in the namespace afterwards. Raises AgentError."""
         setns(namespace, CLONE_NEWNET)
+        _require_events()
         process = subprocess.Popen(
             COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=TOOL_ENVIRONMENT
         )
@@ -141,3 +144,16 @@ class Events:
     def inodes(self) -> set[int]:
         """See recordings.Recording: `ss` lists no netlink sockets for us."""
         return set()
+
+
+def _require_events() -> None:
+    """Raises AgentError where nothing would ever be told, which looks as if nothing happened."""
+    try:
+        with open(TOLD, encoding="ascii") as file:
+            value = file.read().strip()
+    except OSError:
+        raise AgentError(
+            "expected a kernel that tells of connection tracking, its option NF_CONNTRACK_EVENTS, observed none"
+        ) from None
+    if value == "0":
+        raise AgentError("expected the sysctl net.netfilter.nf_conntrack_events to be 1 or 2, observed 0: off")

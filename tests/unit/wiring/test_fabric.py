@@ -225,7 +225,7 @@ def test_wiring_sends_settings_links_and_steps() -> None:
     Fabric(stream).wire(plan(lab, instance="mine", images={}))
     said = stream.said()
     assert set(said) == {"op", "before", "links", "segments", "rules_needed", "hosts"}
-    assert said["rules_needed"] is False
+    assert said["rules_needed"] is True
     assert said["op"] == "wire"
     assert said["links"].splitlines() == list(links(lab))
     assert said["before"]["everything"]["net.ipv4.ip_forward"] == "0"
@@ -271,8 +271,10 @@ def test_a_kernel_that_loses_nothing_is_told_with_the_key() -> None:
 def test_a_lab_that_loses_nothing_does_without_rules() -> None:
     """What was refused is given, in one line; "" where the rules are there."""
     planned = plan(small_lab(), instance="mine", images={})
-    wired = Fabric(FakeStream(line(ok=REFUSED), line(ok="")))
+    stream = FakeStream(line(ok=REFUSED), line(ok=""))
+    wired = Fabric(stream)
     assert wired.wire(planned) == "Error: Could not process rule: Operation not supported"
+    assert stream.said()["rules_needed"] is False
     assert wired.wire(planned) == ""
 
 
