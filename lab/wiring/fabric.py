@@ -366,6 +366,7 @@ class Fabric:
         found = self._ask("recorded", recording=recording, at=at, drain=drain)
         return Recorded(
             data=base64.b64decode(found["data"]),
+            end=found["end"],
             lost=found["lost"],
             overrun=found.get("overrun", False),
             complete=found.get("complete", 0),

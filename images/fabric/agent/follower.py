@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 
 from namespaces import CLONE_NEWNET, TOOL_ENVIRONMENT, AgentError, setns
+from unread import Unread
 
 TOLD = "/proc/sys/net/netfilter/nf_conntrack_events"
 """Whether a namespace's connection tracking tells anything; not there if the kernel cannot."""
@@ -30,10 +31,14 @@ LOSES = re.compile(rb"ENOBUFS|No buffer space")
 
 @dataclass(kw_only=True)
 class Events:
-    """The lines of a `conntrack -E`. A thread reads them; nothing beyond LIMIT is kept."""
+    """The lines of a `conntrack -E`. A thread reads them; beyond LIMIT of what is unread no line is kept."""
 
     process: subprocess.Popen[bytes]
-    data: bytearray = field(default_factory=bytearray)
+    unread: Unread = field(default_factory=lambda: Unread(LIMIT))
+    rest: bytes = b""
+    """the begin of a line whose end has not come yet"""
+    taken: int = 0
+    """bytes that came in all"""
     lost: int = 0
     """bytes beyond LIMIT"""
     overrun: bool = False
@@ -79,9 +84,12 @@ class Events:
                 return True
             if not piece:
                 return False
-            room = max(0, LIMIT - len(self.data))
-            self.data += piece[:room]
-            self.lost += len(piece[room:])
+            self.taken += len(piece)
+            whole, end, self.rest = (self.rest + piece).rpartition(b"\n")
+            if self.unread.has_room(len(whole + end)):
+                self.unread.add(whole + end)
+            else:
+                self.lost += len(whole + end)
 
     def _heed(self, stderr: int) -> None:
         while piece := os.read(stderr, CHUNK):
@@ -116,17 +124,21 @@ class Events:
         except OSError:
             return True
 
+    def let_go(self, at: int) -> None:
+        """See recordings.Recording."""
+        self.unread.let_go(at)
+
     def drain(self) -> None:
         """See recordings.Recording."""
         deadline = time.monotonic() + DRAIN_SECONDS
         # It sleeps while the pipe is full too, but then there is something in the pipe.
         while self.process.poll() is None and time.monotonic() < deadline:
             idle = self._idle()
-            before = len(self.data) + self.lost
+            before = self.taken
             with self.lock:
                 assert self.process.stdout is not None
                 self._take(self.process.stdout.fileno())
-            if idle and len(self.data) + self.lost == before:
+            if idle and self.taken == before:
                 return
             time.sleep(0.001)
 

@@ -316,14 +316,15 @@ def test_recordings_have_numbers_and_are_read_in_pieces() -> None:
     """A network is recorded at its bridge; a piece says what is known beside it."""
     stream = FakeStream(
         line(ok=5),
-        line(ok={"data": coded(b"\xff"), "lost": 2, "complete": 9, "interfaces": [[0, "eth0"]]}),
+        line(ok={"data": coded(b"\xff"), "end": 4, "lost": 2, "complete": 9, "interfaces": [[0, "eth0"]]}),
         line(ok=6),
-        line(ok={"data": "", "lost": 0, "overrun": True, "ended": False}),
+        line(ok={"data": "", "end": 0, "lost": 0, "overrun": True, "ended": False}),
     )
     fabric, lab = Fabric(stream), labfiles.load("nat")
     points = [CapturePoint(name="alice"), CapturePoint(name="internet", is_network=True)]
     assert fabric.capture(lab, points, limit=10) == 5
-    assert fabric.recorded(5, at=3, drain=True) == Recorded(data=b"\xff", lost=2, complete=9, interfaces=((0, "eth0"),))
+    piece = Recorded(data=b"\xff", end=4, lost=2, complete=9, interfaces=((0, "eth0"),))
+    assert fabric.recorded(5, at=3, drain=True) == piece
     assert fabric.events("router") == 6
     assert fabric.recorded(6, at=0) == Recorded(data=b"", overrun=True)
     assert [stream.said() for _ in range(4)] == [
