@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from lab.model import Host, Nat, PortPolicy
 
 TABLE = "socketlab"
-"""The nft table of a gateway."""
+"""The name of our nft tables."""
 
 TIMEOUT_SYSCTLS = {
     "udp": "udp_timeout",

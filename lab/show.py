@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from lab.instances import Running
-from lab.model import MILLION, Address, Host, Lab
+from lab.model import MILLION, Host, Lab
 from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import Step, before, steps
@@ -20,6 +20,7 @@ from lab.segments import Segment, impairment_words
 from lab.services import services
 from lab.tables import row as _row
 from lab.tables import table as _table
+from lab.text import joined
 from lab.wiring import Started, impairments
 from lab.wiring.fabric import links
 
@@ -379,7 +380,7 @@ def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
     table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"], gap=1)
     for gateway, entries in tables.items():
         for entry in entries[:MOST_ROWS]:
-            ends = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
+            ends = (joined(*one) for one in (entry.inside, entry.outside, entry.peer))
             first = [gateway] * several + [_direction(entry)] * forwarded
             _row(table, *first, entry.protocol, *ends, entry.state, f"{entry.seconds_left}s")
         _more(table, gateway, len(entries))
@@ -390,7 +391,3 @@ def rules_text(views: Mapping[str, HostView]) -> str:
     """The rules of gateways, as nft(8) lists them."""
     several = len(views) > 1
     return "\n".join(f"# {host}\n{view.rules}" if several else view.rules for host, view in views.items())
-
-
-def _end(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -8,9 +8,8 @@ set can be compared with what is seen.
 from __future__ import annotations
 
 from lab.model import MILLION, Host, Lab, Network
-from lab.scripts import Step
+from lab.scripts import TABLE, Step
 
-TABLE = "socketlab"
 PROTOCOLS = ("tcp", "udp", "other")
 """What is counted apart."""
 
