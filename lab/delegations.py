@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from lab.model import Address, Host, Lab, Record, Zone
-from lab.names import ROOT, below, own_servers
+from lab.names import PORT, ROOT, below, own_servers
 from lab.text import suggestion
 
-PORT = 53
 LAME = "a delegation to a server that does not serve the zone is lame (RFC 1912 §2.8)"
 
 

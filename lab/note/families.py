@@ -8,6 +8,7 @@ from lab.note.claim import claim
 from lab.note.ports import LEFT, LEFT6, bound
 from lab.note.sockets import asking
 from lab.note.stage import Stage
+from lab.text import joined
 
 SERVER4, SERVER6 = "198.51.100.80", "2001:db8:2::80"
 BROKEN4, BROKEN6 = "198.51.100.90", "2001:db8:2::90"
@@ -25,11 +26,10 @@ def ipv6(stage: Stage) -> None:
     for family, address in (("AF_INET", LEFT), ("AF_INET6", LEFT6)):
         for host, file in (("server", "server.py"), ("ann", "client.py")):
             stage.put(host, f"note_{file}", asking(stage, address, file).replace("AF_INET", family))
-        where = f"[{address}]" if ":" in address else address
-        server = stage.serve("server", "note_server.py", at=f"tcp/{where}:65432")
+        server = stage.serve("server", "note_server.py", at=f"tcp/{joined(address, 65432)}")
         last = (stage.run("ann", "note_client.py").splitlines() or ["nothing"])[-1]
         printed = stage.instance.output("server", server).text.decode().strip()
-        stage.row(family=family, server_at=f"{where}:65432", client_printed=last, server_printed=printed)
+        stage.row(family=family, server_at=joined(address, 65432), client_printed=last, server_printed=printed)
         stage.expect(f"the client's output, {family}", last, "Received b'Hello, server'")
 
 

@@ -24,6 +24,7 @@ from lab.plan import HOME
 from lab.readers import read_endpoint
 from lab.recordings import Capture
 from lab.talk import Talk
+from lab.text import joined
 
 SEEN_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
@@ -73,11 +74,6 @@ def read_answer(text: str) -> Answer:
         return Answer(text=text.strip() or "nothing")
     own, seen = (joined(*found[key].split()) for key in ("own", "seen"))
     return Answer(text=text.strip(), own=own, server=found["server"], seen=seen)
-
-
-def joined(address: str, port: object) -> str:
-    """ADDRESS:PORT, with brackets around an IPv6 address (RFC 3986 §3.2.2)."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def text_of(end: End) -> str:

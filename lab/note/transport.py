@@ -6,10 +6,11 @@ from ipaddress import ip_address
 
 from lab.note.claim import claim
 from lab.note.ports import LEFT
-from lab.note.stage import Stage, joined
+from lab.note.stage import Stage
 from lab.observe import State
 from lab.observe.packets import Connection, Packet, PacketKind, connections
 from lab.talk import Talk
+from lab.text import joined
 
 LOSSY_SERVER = {"IPv4": "192.0.2.80", "IPv6": "2001:db8:1::80"}
 MEBIBYTE = 1 << 20
