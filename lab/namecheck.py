@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from lab import schema
 from lab.model import Address, Record, Resolver, Zone
-from lab.names import ROOT, below
+from lab.names import PORT, ROOT, below
 from lab.yamltree import Path
 
 if TYPE_CHECKING:
     from lab.crosscheck import Checker
 
 DNS_IMAGE = "socketlab/dns"
-PORT = 53
 MOST_RECORDS = 2000
 """Of a lab: they travel in a label of a container, as programs do."""
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from lab.model import Host, Lab, Record, Zone
 
 ROOT = "."
+PORT = 53
+"""of name servers (RFC 1035 §4.2)"""
 LARGEST_TTL = 604800
 """A week; what a lab file may say."""
 REFRESH, RETRY, EXPIRE = 3600, 600, 86400

@@ -10,10 +10,10 @@ from typing import Any
 
 from lab.model import Address, Lab
 from lab.observe import Event
-from lab.observe.dns import Answer, Message, Reader, Record, Undecodable
+from lab.observe.dns import Answer, Query, Reader, Record, Undecodable
 from lab.observe.packets import SEQUENCES, Flag, Packet, PacketKind
 from lab.pcapng import host_names, interface_name
-from lab.text import printable
+from lab.text import joined, printable
 
 Json = dict[str, Any]
 
@@ -89,7 +89,7 @@ class Packets:
             "payload_bytes": len(one.payload),
             "length": one.length,
             "ttl": one.ttl,
-            "dns": [_message_json(message) for message in self._dns.take(one) if isinstance(message, Message)],
+            "dns": [_message_json(message) for message in self._dns.take(one) if isinstance(message, Query)],
         }
 
     def _host(self, address: Address | None) -> str | None:
@@ -101,8 +101,8 @@ class Packets:
     def _end(self, address: Address | None, port: int | None) -> str:
         if address is None:
             return "?"
-        name = self._names.get(address) or (f"[{address}]" if address.version == 6 and port is not None else address)
-        return f"{name}:{port}" if port is not None else str(name)
+        name = self._names.get(address) or address
+        return str(name) if port is None else joined(name, port)
 
     def _what(self, one: Packet) -> str:
         said = [_message_words(message) for message in self._dns.take(one)]
@@ -155,7 +155,7 @@ def _icmp(one: Packet) -> str:
     return f"{one.kind} {words}" + (f" id={one.icmp_id}" if one.icmp_id is not None else "")
 
 
-def _message_words(message: Message | Undecodable) -> str:
+def _message_words(message: Query | Undecodable) -> str:
     if isinstance(message, Undecodable):
         return f"dns that cannot be read: {message.reason}"
     asked = f"{message.type} {message.name}"
@@ -172,7 +172,7 @@ def _record_words(record: Record, asked: str) -> str:
     return f"{name}{record.type} {record.text} (TTL {record.ttl} s)"
 
 
-def _message_json(message: Message) -> Json:
+def _message_json(message: Query) -> Json:
     return {
         "id": message.id,
         "name": message.name,
@@ -203,14 +203,10 @@ class Events:
         """`0.000124 NEW tcp 192.168.1.100:5555 as 203.0.113.1:40388 to 203.0.113.80:65432 SYN_SENT, 120s left`."""
         self._start = event.time if self._start is None else self._start
         entry = event.translation
-        inside, outside, peer = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
+        inside, outside, peer = (joined(*one) for one in (entry.inside, entry.outside, entry.peer))
         way = "from" if entry.destination_is_translated else "to"
         name = f"{gateway.ljust(self._width)} " if self._several else ""
         more = [one for one in (entry.state, f"{entry.seconds_left}s left" if event.kind != "DESTROY" else "") if one]
         ends = f"{entry.protocol} {inside} as {outside} {way} {peer}"
         time = (event.time - self._start) / 1e9
         return printable(f"{time:11.6f} {name}{event.kind:<7} {ends} {', '.join(more)}".rstrip())
-
-
-def _end(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

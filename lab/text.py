@@ -1,4 +1,4 @@
-"""Words for people: what was probably meant, and text that cannot drive a terminal. Pure."""
+"""Words for people: what was probably meant, an address with its port, and text that cannot drive a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def suggestion(word: str, words: Iterable[str], *, otherwise: str = "") -> str:
 def printable(text: str) -> str:
     """The text without control characters: a name in a lab must not be able to drive a terminal."""
     return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def joined(address: object, port: object, *, device: str = "") -> str:
+    """`192.0.2.1:80`, `[2001:db8::1]:80` (RFC 3986 §3.2.2); with a device `192.0.2.1%eth0:80`, as ss(8) writes it."""
+    host = f"[{address}]" if ":" in str(address) else str(address)
+    return f"{host}%{device}:{port}" if device else f"{host}:{port}"

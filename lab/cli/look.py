@@ -184,7 +184,7 @@ def _capture(
     """Tell packets until there is a reason to end; how many they were."""
     deadline = None if seconds is None else time.monotonic() + seconds
     shown = 0
-    is_last = False
+    is_last = is_told = False
     while not is_last and (count is None or shown < count):
         wait = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - time.monotonic())
         if ended.wait(max(0.0, wait)) or (deadline is not None and time.monotonic() >= deadline):
@@ -194,6 +194,9 @@ def _capture(
         found = found if count is None else found[: count - shown]
         shown += len(found)
         tell(found)
+        if recording.dropped and not is_told:
+            is_told = True
+            sys.stderr.write("frames are being dropped: they come faster than they are shown\n")
     return shown
 
 

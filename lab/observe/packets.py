@@ -6,7 +6,7 @@ says what could be read, and the rest is None, 0 or empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -412,8 +412,3 @@ class _Seen:
         high = max([end, *(high for _, high in touching)])
         self.ranges = sorted([*apart, (low, high)])[-MOST_RANGES:]
         return True
-
-
-def in_order(packets: Iterable[Packet]) -> Iterator[Packet]:
-    """Packets in the order of their time; those of one time stay in theirs."""
-    return iter(sorted(packets, key=lambda one: one.time))

@@ -171,6 +171,21 @@ def test_a_flood_is_counted_and_the_helper_lives(lab: Instance) -> None:
     lab.reset()
 
 
+def test_what_was_read_makes_room(lab: Instance) -> None:
+    """A capture that is followed goes on beyond its limit; one that is not keeps the first, and counts the others."""
+    followed: list[Packet] = []
+    with lab.capture(["alice"], limit=60_000) as capture, lab.capture(["alice"], limit=60_000) as other:
+        for _ in range(60):
+            lab.run("alice", [*PING, "-s", "1000", "203.0.113.80"])
+            followed += capture.new()
+    followed += capture.new()
+    echoes = [one for one in followed if one.kind is PacketKind.ICMP]
+    assert [one.icmp_type for one in echoes] == [8, 0] * 60
+    assert capture.dropped == 0
+    assert len(other.packets) + other.dropped == len(followed)
+    assert other.packets == tuple(followed[: len(other.packets)])
+
+
 def test_a_reset_does_not_end_a_capture(lab: Instance) -> None:
     """It is proven all the same: our own sockets are not the hosts'."""
     with lab.capture(["alice", "router"]) as capture:
