@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from lab.checks import Difference, not_listening_at
 from lab.errors import NotUpError
 from lab.model import Address, Host, Lab
-from lab.names import delegated
+from lab.names import PORT, delegated
 from lab.observe import host_view
-from lab.services import PORT, TOP, Service, services
+from lab.services import TOP, Service, services
 from lab.wiring import Wiring
 
 START_SECONDS = 10.0

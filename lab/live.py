@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import time
 import uuid
 from collections import Counter
@@ -22,7 +23,16 @@ from lab.checks import Difference, differences, not_listening
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
 from lab.model import Host, Lab, Program
-from lab.observe import FINGERPRINT_LOOKS, LOOKS, HostView, Translation, fingerprint, host_view, unsettled
+from lab.observe import (
+    FINGERPRINT_LOOKS,
+    LOOKS,
+    HostView,
+    Translation,
+    addr_gen_mode,
+    fingerprint,
+    host_view,
+    unsettled,
+)
 from lab.plan import (
     HOME,
     LABEL_INSTANCE,
@@ -32,7 +42,7 @@ from lab.plan import (
     plan,
     undescribe,
 )
-from lab.scripts import sysctl_keys
+from lab.scripts import ipv6_interfaces, sysctl_keys
 from lab.segments import Segment
 from lab.talk import Talk
 from lab.text import suggestion
@@ -127,10 +137,12 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
     try:
         try:
             wiring.find(ids)
-            wiring.wire(planned)
+            refused = wiring.wire(planned)
         except AgentError as error:
             hint = "a setting that the kernel does not take? `lab plan LAB --commands` shows what is carried out"
             raise NotUpError(f"expected the lab to be wired, observed: {error.message}", hint=hint) from error
+        if refused:
+            say(f"packets on networks are not counted: that takes a kernel with {fabric.INGRESS}, observed: {refused}")
         say("looking whether everything is there")
         pristine = instance.make_pristine(tuple(ids))
         instance.start_programs(tuple(ids))
@@ -264,7 +276,7 @@ class Instance:
         return segments.segments(self.lab, segments.seen(self.wiring.segments()))
 
     def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
-        keys = dict.fromkeys(key for host in self.lab.hosts for key in sysctl_keys(host))
+        keys = dict.fromkeys(key for host in self.lab.hosts for key in _sysctls(host))
         return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
 
     # --------------------------------------------------------------------------------- programs
@@ -409,9 +421,7 @@ class Instance:
         waiting: dict[str, tuple[str, ...]] = {}
         while True:
             texts, waited = self._texts(hosts), bool(waiting)
-            waiting = {
-                name: left for name, text in texts.items() if (left := unsettled(text["addresses"], text["routes6"]))
-            }
+            waiting = {name: left for name, text in texts.items() if (left := _unsettled(text))}
             if not waiting:
                 # What has just come may not have come whole: a router's address brings an anycast route too.
                 return self._texts(hosts) if waited else texts
@@ -495,7 +505,7 @@ class Instance:
             if attempt == PRISTINE_TRIES - 1:
                 raise NotPristineError(
                     "the reset cannot be proven:\n" + "\n".join(wrong),
-                    hint=f"`lab down --name {self.name}`, then `lab up` it again",
+                    hint=f"{_why_left(wrong)}`lab down --name {self.name}`, then `lab up` it again",
                 )
         try:
             self.start_programs(names)
@@ -504,6 +514,14 @@ class Instance:
                 f"the hosts are as at the start, but their programs are not:\n{error.message}",
                 hint="`lab reset` without a host resets all of them, if a program needs one of another host",
             ) from error
+
+
+def _sysctls(host: Host) -> tuple[str, ...]:
+    return (*sysctl_keys(host), *map(addr_gen_mode, ipv6_interfaces(host)))
+
+
+def _unsettled(texts: Mapping[str, Any]) -> tuple[str, ...]:
+    return unsettled(texts["addresses"], texts["routes6"], texts["sysctls"])
 
 
 def _words(argv: Iterable[str]) -> tuple[str, ...]:
@@ -525,6 +543,12 @@ def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *
         wrong += [(host, f"expected {line}, not observed") for line in sorted((before - after).elements())]
         wrong += [(host, f"observed {line}, not expected") for line in sorted((after - before).elements())]
     return [f"{host}: {text}" for host, text in wrong if with_conntrack or text.split()[1] != "conntrack"]
+
+
+def _why_left(wrong: Iterable[str]) -> str:
+    """Why sockets may be there that nobody holds any more, "" if none are: ss(8) does not say that it closes none."""
+    left = any(re.search(r": observed socket (tcp|udp) ", one) for one in wrong)
+    return "sockets are closed only by a kernel with the option INET_DIAG_DESTROY (ss -K); " if left else ""
 
 
 def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
+from lab.text import joined
+
 Address = IPv4Address | IPv6Address
 Subnet = IPv4Network | IPv6Network
 InterfaceAddress = IPv4Interface | IPv6Interface
@@ -62,9 +64,7 @@ class Endpoint:
     def __str__(self) -> str:
         if self.address is None:
             return f"{self.protocol}/{self.port}"
-        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        device = f"%{self.device}" if self.device else ""
-        return f"{self.protocol}/{host}{device}:{self.port}"
+        return f"{self.protocol}/{joined(self.address, self.port, device=self.device)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,13 +21,13 @@ from typing import Self
 from lab.errors import LabError, UsageError
 from lab.model import Lab
 from lab.observe.conntrack import Event, events
-from lab.observe.frames import Frames
+from lab.observe.frames import HEADER, Frames
 from lab.observe.packets import Packet
 from lab.text import suggestion
 from lab.wiring import CapturePoint, Recorded, Wiring
 
 LIMIT = 64 * 1024 * 1024
-"""bytes of a capture that are kept; beyond it frames are counted as dropped"""
+"""bytes of a capture that are kept, once where it is recorded and once here; beyond it frames are counted as dropped"""
 LATE = 10_000_000
 """nanoseconds between the moment that is noted of a frame and that at which it can be read, at most"""
 PREFIXES = {"host:": False, "network:": True}
@@ -106,13 +106,14 @@ class _Recording:
     def _read(self, *, drain: bool) -> None:
         if self._number is None:
             return
+        piece = self._wiring.recorded(self._number, at=self._at, drain=drain)
+        end = piece.end  # more may come for as long as it is read
         while True:
-            piece = self._wiring.recorded(self._number, at=self._at, drain=drain)
             self._at += len(piece.data)
             self._take(piece)
-            drain = False
-            if not piece.data:
+            if self._at >= end:
                 return
+            piece = self._wiring.recorded(self._number, at=self._at)
 
 
 class Capture(_Recording):
@@ -128,6 +129,8 @@ class Capture(_Recording):
         self._frames = Frames()
         self._packets: list[Packet] = []
         self._complete = 0
+        self._kept = 0
+        self._unkept = 0
 
     def _begin(self) -> int:
         return self._wiring.capture(self._lab, self.points.values(), limit=self._limit)
@@ -140,8 +143,12 @@ class Capture(_Recording):
             for index, device in piece.interfaces
         ]
         for one in self._frames.take(piece.data, interfaces):
-            self._packets.append(one)
-        self.dropped = piece.lost
+            if self._kept + _size(one) <= self._limit:
+                self._kept += _size(one)
+                self._packets.append(one)
+            else:
+                self._unkept += 1
+        self.dropped = piece.lost + self._unkept
         self._complete = piece.complete
 
     @property
@@ -165,6 +172,7 @@ class Capture(_Recording):
         until = self._complete - LATE if self._number is not None else math.inf
         found = sorted((one for one in self._packets if one.time <= until), key=lambda one: one.time)
         self._packets = [one for one in self._packets if one.time > until]
+        self._kept -= sum(map(_size, found))
         return tuple(found)
 
     def pcapng(self) -> bytes:
@@ -176,6 +184,11 @@ class Capture(_Recording):
     def write(self, path: str | Path) -> None:
         """Write `pcapng` into a file."""
         Path(path).write_bytes(self.pcapng())
+
+
+def _size(one: Packet) -> int:
+    """What a packet counts against the limit, here as there."""
+    return HEADER.size + len(one.frame)
 
 
 class Events(_Recording):

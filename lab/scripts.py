@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from lab.model import Host, Nat, PortPolicy
 
 TABLE = "socketlab"
-"""The nft table of a gateway."""
+"""The name of our nft tables."""
 
 TIMEOUT_SYSCTLS = {
     "udp": "udp_timeout",
@@ -88,10 +88,14 @@ def sysctl_keys(host: Host) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for step in settings for key in step.sysctls()))
 
 
+def ipv6_interfaces(host: Host) -> tuple[str, ...]:
+    """The names of the host's interfaces that have IPv6."""
+    return tuple(one.name for one in host.interfaces if any(address.version == 6 for address in one.addresses))
+
+
 def _interface_sysctls(host: Host) -> Step:
     # Without IPv6 an interface has no link-local address either: a host that is declared without any has none.
-    names = [one.name for one in host.interfaces if any(address.version == 6 for address in one.addresses)]
-    return Step(kind="sysctl", lines=tuple(f"net.ipv6.conf.{name}.disable_ipv6 = 0" for name in names))
+    return Step(kind="sysctl", lines=tuple(f"net.ipv6.conf.{name}.disable_ipv6 = 0" for name in ipv6_interfaces(host)))
 
 
 def _addresses(host: Host) -> tuple[str, ...]:

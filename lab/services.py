@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.model import Address, Endpoint, Host, Lab, Protocol
-from lab.names import LARGEST_TTL, root_hints, zone_file
+from lab.names import LARGEST_TTL, PORT, root_hints, zone_file
 
 TOP = "/run/services"
 """Where the files of services are, in folders that only root can write to; each has a folder `state` of its own."""
-PORT = 53
 STATE = "state"
 CONTROL = f"{STATE}/control"
 """A daemon's control socket, in a folder that only `service` and root can enter."""

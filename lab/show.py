@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from lab.instances import Running
-from lab.model import MILLION, Address, Host, Lab
+from lab.model import MILLION, Host, Lab
 from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
 from lab.scripts import Step, before, steps
@@ -20,12 +20,14 @@ from lab.segments import Segment, impairment_words
 from lab.services import services
 from lab.tables import row as _row
 from lab.tables import table as _table
+from lab.text import joined
 from lab.wiring import Started, impairments
 from lab.wiring.fabric import links
 
 Json = dict[str, Any]
 
 NOT_STARTED = "not started"
+NOT_COUNTED = "not counted"
 MOST_NAMES = 8
 MOST_ROWS = 1000
 """A table of more takes minutes to lay out, and nobody reads it; `--json` has everything."""
@@ -264,8 +266,8 @@ def segments_json(found: Iterable[Segment]) -> list[Json]:
             "loss": one.network.impairments.loss / MILLION,
             "delay": one.network.impairments.delay / MILLION,
             "reorder": one.network.impairments.reorder / MILLION,
-            "passed": asdict(one.passed),
-            "lost": asdict(one.lost),
+            "passed": None if one.counts is None else asdict(one.passed),
+            "lost": None if one.counts is None else asdict(one.lost),
         }
         for one in found
     ]
@@ -279,7 +281,8 @@ def segments_table(found: Iterable[Segment]) -> Table:
         subnets = [str(subnet) for subnet in one.network.subnets]
         words = impairment_words(one.network.impairments)
         hosts = [*one.hosts[:MOST_NAMES], *["…"] * (len(one.hosts) > MOST_NAMES)]
-        _row(table, one.network.name, subnets, _words(hosts), words, one.passed.all, one.lost.all)
+        counts = (NOT_COUNTED, NOT_COUNTED) if one.counts is None else (one.passed.all, one.lost.all)
+        _row(table, one.network.name, subnets, _words(hosts), words, *counts)
     return table
 
 
@@ -374,10 +377,10 @@ def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
     several = len(tables) > 1
     forwarded = any(entry.destination_is_translated for entries in tables.values() for entry in entries)
     columns = ("PROTO", "INSIDE", "OUTSIDE", "PEER", "STATE", "LEFT")
-    table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"], gap=1)
+    table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"])
     for gateway, entries in tables.items():
         for entry in entries[:MOST_ROWS]:
-            ends = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
+            ends = (joined(*one) for one in (entry.inside, entry.outside, entry.peer))
             first = [gateway] * several + [_direction(entry)] * forwarded
             _row(table, *first, entry.protocol, *ends, entry.state, f"{entry.seconds_left}s")
         _more(table, gateway, len(entries))
@@ -388,7 +391,3 @@ def rules_text(views: Mapping[str, HostView]) -> str:
     """The rules of gateways, as nft(8) lists them."""
     several = len(views) > 1
     return "\n".join(f"# {host}\n{view.rules}" if several else view.rules for host, view in views.items())
-
-
-def _end(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

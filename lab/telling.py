@@ -5,15 +5,16 @@ Pure: nothing is printed here. The keys of the dictionaries are documented in do
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from lab.model import Address, Lab
 from lab.observe import Event
-from lab.observe.dns import Answer, Message, Reader, Record, Undecodable
+from lab.observe.dns import Answer, Query, Reader, Record, Undecodable
 from lab.observe.packets import SEQUENCES, Flag, Packet, PacketKind
 from lab.pcapng import host_names, interface_name
-from lab.text import printable
+from lab.text import joined, printable
 
 Json = dict[str, Any]
 
@@ -48,10 +49,15 @@ UNREACHABLE = {
 
 
 class Packets:
-    """Tells packets, which must come in the order of their time: times, sequence numbers and names are relative."""
+    """Tells packets, which must come in the order of their time: times and sequence numbers are relative.
 
-    def __init__(self, lab: Lab, points: Iterable[str]) -> None:
+    A host that has several addresses of a family is told with the one that the packet has; where `numeric`, lines have
+    addresses alone.
+    """
+
+    def __init__(self, lab: Lab, points: Iterable[str], *, numeric: bool = False) -> None:
         self._names = host_names(lab)
+        self._labels = {} if numeric else _labels(self._names)
         self._dns = Reader()
         self._start: int | None = None
         self._first: dict[tuple[object, ...], int] = {}
@@ -59,7 +65,7 @@ class Packets:
         self._width = max(map(len, points), default=0) + 1 + longest
 
     def line(self, one: Packet) -> str:
-        """`  0.000124 router/eth1     > router:40388 → server:65432 tcp SYN seq=0 len=0`."""
+        """`  0.000124 router/eth1     > router(203.0.113.1):40388 → server:65432 tcp SYN seq=0 len=0`."""
         self._start = one.time if self._start is None else self._start
         time = (one.time - self._start) / 1e9
         place = interface_name(one.point, one.interface).ljust(self._width)
@@ -89,7 +95,7 @@ class Packets:
             "payload_bytes": len(one.payload),
             "length": one.length,
             "ttl": one.ttl,
-            "dns": [_message_json(message) for message in self._dns.take(one) if isinstance(message, Message)],
+            "dns": [_message_json(message) for message in self._dns.take(one) if isinstance(message, Query)],
         }
 
     def _host(self, address: Address | None) -> str | None:
@@ -101,8 +107,10 @@ class Packets:
     def _end(self, address: Address | None, port: int | None) -> str:
         if address is None:
             return "?"
-        name = self._names.get(address) or (f"[{address}]" if address.version == 6 and port is not None else address)
-        return f"{name}:{port}" if port is not None else str(name)
+        label = self._labels.get(address)
+        if port is None:
+            return label or str(address)
+        return f"{label}:{port}" if label else joined(address, port)
 
     def _what(self, one: Packet) -> str:
         said = [_message_words(message) for message in self._dns.take(one)]
@@ -146,6 +154,21 @@ class Packets:
         return (one.sequence - self._first[own]) % SEQUENCES, acknowledged
 
 
+def _labels(names: dict[Address, str]) -> dict[Address, str]:
+    """`server`; `router(203.0.113.1)` where another address of the family is the host's too."""
+    counts = Counter((name, address.version) for address, name in names.items())
+    return {
+        address: f"{name}({address})" if counts[name, address.version] > 1 else name for address, name in names.items()
+    }
+
+
+def until(*, seconds: float | None, count: int | None) -> str:
+    """What ends a capture: `until 3 packets or Ctrl-C`."""
+    packets = [] if count is None else [f"{count} packet{'s' * (count > 1)}"]
+    time = [] if seconds is None else [f"{seconds:g} s have passed"]
+    return f"until {' or '.join([*packets, *time, 'Ctrl-C'])}"
+
+
 def _icmp(one: Packet) -> str:
     if one.icmp_type is None:
         return str(one.kind)
@@ -155,7 +178,7 @@ def _icmp(one: Packet) -> str:
     return f"{one.kind} {words}" + (f" id={one.icmp_id}" if one.icmp_id is not None else "")
 
 
-def _message_words(message: Message | Undecodable) -> str:
+def _message_words(message: Query | Undecodable) -> str:
     if isinstance(message, Undecodable):
         return f"dns that cannot be read: {message.reason}"
     asked = f"{message.type} {message.name}"
@@ -172,7 +195,7 @@ def _record_words(record: Record, asked: str) -> str:
     return f"{name}{record.type} {record.text} (TTL {record.ttl} s)"
 
 
-def _message_json(message: Message) -> Json:
+def _message_json(message: Query) -> Json:
     return {
         "id": message.id,
         "name": message.name,
@@ -203,14 +226,10 @@ class Events:
         """`0.000124 NEW tcp 192.168.1.100:5555 as 203.0.113.1:40388 to 203.0.113.80:65432 SYN_SENT, 120s left`."""
         self._start = event.time if self._start is None else self._start
         entry = event.translation
-        inside, outside, peer = (_end(*one) for one in (entry.inside, entry.outside, entry.peer))
+        inside, outside, peer = (joined(*one) for one in (entry.inside, entry.outside, entry.peer))
         way = "from" if entry.destination_is_translated else "to"
         name = f"{gateway.ljust(self._width)} " if self._several else ""
         more = [one for one in (entry.state, f"{entry.seconds_left}s left" if event.kind != "DESTROY" else "") if one]
         ends = f"{entry.protocol} {inside} as {outside} {way} {peer}"
         time = (event.time - self._start) / 1e9
         return printable(f"{time:11.6f} {name}{event.kind:<7} {ends} {', '.join(more)}".rstrip())
-
-
-def _end(address: Address, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -10,7 +10,7 @@ which are not imported here: what they need takes longer to load than most comma
 from __future__ import annotations
 
 from lab.observe.conntrack import Event, EventKind, Flow, Translation, events, translations
-from lab.observe.links import Link, Route, links, routes, unsettled
+from lab.observe.links import Link, Route, addr_gen_mode, links, routes, unsettled
 from lab.observe.sockets import Kind, Process, Socket, SocketEnd, State, listeners, on_the_wire, sockets
 from lab.observe.unreadable import UnreadableError
 from lab.observe.view import FINGERPRINT_LOOKS, LOOKS, HostView, fingerprint, host_view
@@ -31,6 +31,7 @@ __all__ = [
     "State",
     "Translation",
     "UnreadableError",
+    "addr_gen_mode",
     "events",
     "fingerprint",
     "host_view",

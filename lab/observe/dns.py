@@ -17,10 +17,10 @@ import dns.rdataclass
 import dns.rdatatype
 
 from lab.model import Address
+from lab.names import PORT as PORT
 from lab.observe.packets import SEQUENCES, Flag, Packet, PacketKind
 from lab.text import printable
 
-PORT = 53
 LENGTH = 2
 """Over TCP each message has its length before it (RFC 1035 §4.2.2)."""
 MOST_STREAM = 1 << 20
@@ -60,10 +60,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """A question as seen at one interface. One that is sent again is another Query.
+    """A question as seen at one interface, and its answer. One that is sent again is another Query.
 
-    The answer is the one that came to the same port with the same id, name and type; where several questions wait for
-    it, the last one of them has it.
+    Of `queries`, the answer is the one that came to the same port with the same id, name and type; where several
+    questions wait for it, the last one of them has it. Of `messages`, each message is a Query by itself: an answer
+    says what it answers, and its time is the answer's.
     """
 
     time: int
@@ -100,31 +101,13 @@ class Undecodable:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """One message: the question of it, and the answer if it is one."""
-
-    time: int
-    point: str
-    interface: str
-    protocol: str
-    asker: Address
-    asker_port: int
-    server: Address
-    name: str
-    type: str
-    id: int
-    recursion_desired: bool
-    answer: Answer | None
-
-
 class Reader:
     """Takes packets one after the other, and gives the messages that are complete with each."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[object, ...], _Stream] = {}
 
-    def take(self, one: Packet) -> tuple[Message | Undecodable, ...]:
+    def take(self, one: Packet) -> tuple[Query | Undecodable, ...]:
         """The messages; over UDP there is one in each packet, over TCP any number."""
         if PORT not in (one.source_port, one.destination_port) or one.source is None or one.destination is None:
             return ()
@@ -138,7 +121,7 @@ class Reader:
         return tuple(message(one, data) for data in self._streams[key].take(one))
 
 
-def messages(packets: Iterable[Packet]) -> tuple[Message | Undecodable, ...]:
+def messages(packets: Iterable[Packet]) -> tuple[Query | Undecodable, ...]:
     """Every message to or from port 53, over UDP and TCP, in the order in which it was complete."""
     reader = Reader()
     return tuple(found for one in packets for found in reader.take(one))
@@ -157,30 +140,14 @@ def queries(packets: Iterable[Packet]) -> tuple[Query, ...]:
         )
         if one.answer is None:
             waiting.setdefault(key, []).append(len(found))
-            found.append(_query(one))
+            found.append(one)
         elif waiting.get(key):
             index = waiting[key].pop()
             found[index] = replace(found[index], answer=one.answer)
     return tuple(found)
 
 
-def _query(one: Message) -> Query:
-    return Query(
-        time=one.time,
-        point=one.point,
-        interface=one.interface,
-        protocol=one.protocol,
-        asker=one.asker,
-        asker_port=one.asker_port,
-        server=one.server,
-        name=one.name,
-        type=one.type,
-        id=one.id,
-        recursion_desired=one.recursion_desired,
-    )
-
-
-def message(packet: Packet, data: bytes) -> Message | Undecodable:
+def message(packet: Packet, data: bytes) -> Query | Undecodable:
     """The message in a packet's payload, or in what a TCP connection has carried up to it."""
     assert packet.source is not None
     assert packet.destination is not None
@@ -202,7 +169,7 @@ def message(packet: Packet, data: bytes) -> Message | Undecodable:
         )
     asker, server = (packet.destination, packet.source) if is_answer else (packet.source, packet.destination)
     port = packet.destination_port if is_answer else packet.source_port
-    return Message(
+    return Query(
         time=packet.time,
         point=packet.point,
         interface=packet.interface,

@@ -68,20 +68,26 @@ def _route(item: dict[str, Any]) -> Route | None:
     return route if item.get("table", "main") == "main" and item.get("protocol") != "kernel" else None
 
 
-def unsettled(addresses: str, routes6: str) -> tuple[str, ...]:
+def unsettled(addresses: str, routes6: str, sysctls: str = "") -> tuple[str, ...]:
     """What the kernel still has to add to the IPv6 of interfaces that have any, as words; it does so by and by.
 
-    Of `ip -j addr show` and `ip -6 -j route show table all`. An interface gets a link-local address (RFC 4862 §5.3),
-    and each address a route of its own, from a queue of the kernel's work. Raises UnreadableError.
+    Of `ip -j addr show`, `ip -6 -j route show table all` and lines `key = value`. An interface gets a link-local
+    address (RFC 4862 §5.3), and each address a route of its own, from a queue of the kernel's work.
+    Raises UnreadableError.
     """
+    settings = frozenset(sysctls.splitlines())
     there = set(read_json(_kernel_route, routes6))
     missing: list[str] = []
     for link in links(addresses):
         held = [str(address.ip) for address in link.addresses if address.version == 6 and link.name != "lo"]
         wanted = [("local", address) for address in held]
         if held:
-            wanted += [("unicast", "fe80::/64"), ("multicast", "ff00::/8")]
-            if not any(address.startswith("fe80:") for address in held):
+            wanted.append(("multicast", "ff00::/8"))
+            # Who set the mode to none (kernel: ip-sysctl.rst) waits for an address that never comes. One that came
+            # before the mode was set stays, and has its routes.
+            if any(address.startswith("fe80:") for address in held):
+                wanted.append(("unicast", "fe80::/64"))
+            elif f"{addr_gen_mode(link.name)} = 1" not in settings:
                 missing.append(f"{link.name}: no link-local address")
         missing += [
             f"{link.name}: no {kind} route to {destination}"
@@ -91,8 +97,15 @@ def unsettled(addresses: str, routes6: str) -> tuple[str, ...]:
     return tuple(missing)
 
 
+def addr_gen_mode(interface: str) -> str:
+    """The setting (as sysctl(8) names it) that says how an interface comes by its link-local address."""
+    return f"net.ipv6.conf.{interface.replace('.', '/')}.addr_gen_mode"
+
+
 def _kernel_route(item: dict[str, Any]) -> tuple[str, str, str]:
-    return item.get("type", "unicast"), item["dst"], item.get("dev", "")
+    # Before Linux 5.11 the multicast route is listed as a unicast one.
+    kind = "multicast" if item["dst"] == "ff00::/8" else item.get("type", "unicast")
+    return kind, item["dst"], item.get("dev", "")
 
 
 def read_json(make: Callable[[dict[str, Any]], T], text: str) -> list[T]:

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from lab.model import Address, Endpoint, Protocol
 from lab.observe.unreadable import UnreadableError
+from lab.text import joined
 
 
 class State(StrEnum):
@@ -58,12 +59,7 @@ class SocketEnd:
     device: str = ""
 
     def __str__(self) -> str:
-        if self.address is None:
-            host = "*"
-        else:
-            host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        device = f"%{self.device}" if self.device else ""
-        return f"{host}{device}:{self.port or '*'}"
+        return joined("*" if self.address is None else self.address, self.port or "*", device=self.device)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,6 +79,8 @@ class Recorded:
     """A piece of a recording, and what is to be known beside it."""
 
     data: bytes
+    end: int = 0
+    """how many bytes the recording had when this was read"""
     lost: int = 0
     """what was dropped: frames of a capture, bytes of text"""
     overrun: bool = False
@@ -95,8 +97,12 @@ class Wiring(Protocol):
     def find(self, containers: Mapping[str, str]) -> None:
         """Learn which container (id) is which host (name)."""
 
-    def wire(self, plan: Plan) -> None:
-        """Make every link, address, route, rule and setting of the plan."""
+    def wire(self, plan: Plan) -> str:
+        """Make every link, address, route, rule and setting of the plan.
+
+        Where the kernel refuses the rules that count on the segments, and nothing else needs them, there are none:
+        what it said, else "".
+        """
 
     def look(
         self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
@@ -168,7 +174,7 @@ class Wiring(Protocol):
         """
 
     def capture(self, lab: Lab, points: Iterable[CapturePoint], *, limit: int) -> int:
-        """Begin to record what passes points, at most `limit` bytes; the recording's number.
+        """Begin to record what passes points, at most `limit` bytes that are unread; the recording's number.
 
         When it returns, the points are watched. A recording ends with this connection at last.
         """
@@ -177,7 +183,7 @@ class Wiring(Protocol):
         """Begin to record the events of a gateway's connection tracking; the recording's number."""
 
     def recorded(self, recording: int, *, at: int, drain: bool = False) -> Recorded:
-        """A piece of a recording from the byte `at` on; an empty one at the end of what there is.
+        """A piece of a recording from the byte `at` on, before which it is let go; empty at the end of what there is.
 
         With `drain` everything that came before this call is there.
         """

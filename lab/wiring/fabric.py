@@ -42,6 +42,10 @@ It waits for the socket by itself: asking the engine for another process costs m
 
 TC = "tc -batch -"
 """How the agent names tc(8) when it tells of its failure."""
+NFT = "nft -f -"
+"""How it names nft(8); of a failure in a host the host's name stands before it."""
+INGRESS = "NF_TABLES_NETDEV and NETFILTER_INGRESS"
+"""The kernel's options for rules where packets come in at a port."""
 
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, rules
@@ -176,15 +180,16 @@ class Fabric:
         """See Wiring."""
         self._ask("find", containers=dict(containers))
 
-    def wire(self, plan: Plan) -> None:
+    def wire(self, plan: Plan) -> str:
         """See Wiring."""
         lab = plan.lab
         try:
-            self._ask(
+            refused: str = self._ask(
                 "wire",
                 before={host.name: before(host).sysctls() for host in lab.hosts},
                 links="".join(f"{line}\n" for line in links(lab)),
                 segments=[_step(step) for step in impairments.steps(lab)],
+                rules_needed=impairments.rules_needed(lab),
                 hosts={
                     host.name: [_step(step) for step in (impairments.features(host), *steps(host))]
                     for host in lab.hosts
@@ -194,7 +199,10 @@ class Fabric:
             delayed = impairments.queues(lab)
             if delayed and TC in error.message:
                 raise _no_netem(delayed, error.message) from error
+            if error.message.startswith(NFT):
+                raise _no_ingress(lab, error.message) from error
             raise
+        return first_error(refused)
 
     def look(
         self, what: Iterable[str], *, hosts: Iterable[str] | None = None, sysctls: Iterable[str] = ()
@@ -358,6 +366,7 @@ class Fabric:
         found = self._ask("recorded", recording=recording, at=at, drain=drain)
         return Recorded(
             data=base64.b64decode(found["data"]),
+            end=found["end"],
             lost=found["lost"],
             overrun=found.get("overrun", False),
             complete=found.get("complete", 0),
@@ -415,6 +424,23 @@ def _no_netem(networks: Iterable[str], said: str) -> NotUpError:
         hint="load it on the machine with `modprobe sch_netem` (Ubuntu has it in a package linux-modules-extra-…), "
         "or leave out `delay` and `reorder`; `loss` needs neither",
     )
+
+
+def _no_ingress(lab: Lab, said: str) -> NotUpError:
+    keys = ", ".join(f"networks.{one.name}.x-lab.loss" for one in lab.networks if one.impairments.loss)
+    return NotUpError(
+        f"{keys}: expected a kernel that loses packets at the ports of a bridge by nft(8), its options {INGRESS} and "
+        f"NFT_NUMGEN, observed: {first_error(said)}",
+        hint="use a kernel that has them (zgrep NETFILTER_INGRESS /proc/config.gz), load the module nft_numgen with "
+        "`modprobe nft_numgen`, or leave out `loss`: packets are then only not counted",
+    )
+
+
+def first_error(said: str) -> str:
+    """The first complaint of nft(8), without where in its input it is about and without what follows."""
+    lines = said.splitlines()
+    found = next((line for line in lines if "Error:" in line), lines[0] if lines else "")
+    return found[max(0, found.find("Error:")) :]
 
 
 def _mode(content: bytes) -> int:

@@ -8,14 +8,16 @@ set can be compared with what is seen.
 from __future__ import annotations
 
 from lab.model import MILLION, Host, Lab, Network
-from lab.scripts import Step
+from lab.scripts import TABLE, Step
 
-TABLE = "socketlab"
 PROTOCOLS = ("tcp", "udp", "other")
 """What is counted apart."""
 
 MOST_WAITING = 10_000
 """How many packets wait at most for one interface; netem's own limit would lose some of a fast transfer."""
+
+HOOK = "ingress"
+"""Where a packet that comes in at a port is looked at (nft(8), "netdev")."""
 
 SPARED = (
     "mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, "
@@ -72,6 +74,11 @@ def counter(network: int, what: str, protocol: str) -> str:
     return f"{bridge(network)}_{what}_{protocol}"
 
 
+def rules_needed(lab: Lab) -> bool:
+    """Whether the rules do more than count."""
+    return any(network.impairments.loss for network in lab.networks)
+
+
 def rules(lab: Lab) -> tuple[str, ...]:
     """The rules at the ports of all bridges: every IP packet is counted, and lost as often as its network says."""
     at = ports(lab)
@@ -112,7 +119,7 @@ def _counting(number: int, what: str, verdict: str) -> list[str]:
 
 
 def _port_chain(name: str, network: str) -> list[str]:
-    hook = f'type filter hook ingress device "{name}" priority filter; policy accept;'
+    hook = f'type filter hook {HOOK} device "{name}" priority filter; policy accept;'
     return [f"\tchain {name} {{", f"\t\t{hook}", f"\t\tgoto {network}", "\t}"]
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from lab.errors import UsageError
+from lab import images, instances, labfiles, live
+from lab.engine import Engine
+from lab.errors import AgentError, UsageError
 from lab.live import Instance
 from lab.observe import EventKind
+from tests.live.support import command_line
 
 CLIENT = ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"]
 
@@ -54,6 +59,23 @@ def test_only_a_gateway_has_events(lab: Instance) -> None:
         lab.events("alice")
 
 
+def test_a_gateway_that_tells_nothing_is_an_error(engine: Engine) -> None:
+    """Where events are off, asking for them says so, and does not wait for ever."""
+    described = labfiles.load("nat")
+    off = (("net.netfilter.nf_conntrack_events", "0"),)
+    hosts = tuple(replace(one, sysctls=off) if one.name == "router" else one for one in described.hosts)
+    name, refs = f"test-events-{os.getpid()}", images.ensure(engine, say=lambda _: None)
+    try:
+        with live.up(engine, replace(described, hosts=hosts), name=name, images=refs, say=lambda _: None) as instance:
+            with pytest.raises(AgentError, match="nf_conntrack_events to be 1 or 2, observed 0"):
+                instance.events("router").__enter__()
+            done = command_line("nat", "--follow", "--name", name)
+            assert done.returncode == AgentError.exit_code
+            assert b"nf_conntrack_events" in done.stderr
+    finally:
+        instances.down(engine, name)
+
+
 def test_the_command_follows(lab: Instance) -> None:
     """A line per event, until it is interrupted; and no listener is left."""
     command = [sys.executable, "-m", "lab", "nat", "--follow", "--name", lab.name]
@@ -67,3 +89,18 @@ def test_the_command_follows(lab: Instance) -> None:
         assert process.wait(10) == 0
     assert "NEW     tcp 192.168.1.100:5555 as 203.0.113.1:4" in first
     assert first.endswith("to 203.0.113.80:65432 SYN_SENT, 120s left\n")
+
+
+def test_what_comes_just_before_the_end_is_told(lab: Instance) -> None:
+    """The whole of a connection that was over before the signal: the end reads once more, and loses nothing."""
+    command = [sys.executable, "-m", "lab", "nat", "--follow", "--name", lab.name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"following router until Ctrl-C\n"
+        lab.run("alice", [*CLIENT, "5555"])
+        process.terminate()
+        told = process.communicate(timeout=10)[0].decode().splitlines()
+        assert process.returncode == 0
+    assert told, "no line at all"
+    assert "NEW     tcp 192.168.1.100:5555 as 203.0.113.1:4" in told[0]
+    assert "TIME_WAIT" in told[-1]

@@ -75,6 +75,20 @@ for level in range(4000):
 """
 
 
+def test_sockets_that_are_left_are_told_with_what_closes_them(lab: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `ss -K` closes nothing, which it does not say, the reset names the kernel's option.
+
+    Here nothing is cleaned at all; the socket that waits (RFC 9293, TIME-WAIT) is the kernel's alone either way.
+    """
+    lab.run("alice", ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"])
+    with monkeypatch.context() as patched:
+        patched.setattr(lab.wiring, "clean", lambda *_: None)
+        with pytest.raises(NotPristineError, match="observed socket tcp TIME-WAIT") as caught:
+            lab.reset(["alice"])
+    assert "INET_DIAG_DESTROY" in caught.value.hint
+    lab.reset()
+
+
 @pytest.mark.parametrize("length", [1, 255])
 def test_no_folder_is_too_deep(lab: Instance, length: int) -> None:
     """Folders in folders up to the limit of files, on two hosts: deeper than a stack or a table of descriptors."""

@@ -232,6 +232,28 @@ def refs(engine: Engine) -> dict[str, str]:
     return images.ensure(engine, say=lambda _: None)
 
 
+def test_a_kernel_that_refuses_the_rules(engine: Engine, refs: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lab that loses nothing comes up and is reset without counters, and says so; one that does is told the key.
+
+    The kernel at hand has the hook. A name that there is not is refused by nft(8) as a hook that is missing is.
+    """
+    monkeypatch.setattr(impairments, "HOOK", "nowhere")
+    name, told = f"test-refused-{os.getpid()}", list[str]()
+    try:
+        with live.up(engine, labfiles.load("nat"), name=name, images=refs, say=told.append) as lab:
+            assert any("not counted" in one and "NETFILTER_INGRESS" in one and "Error:" in one for one in told)
+            lab.run("alice", ["ping", "-c", "1", "203.0.113.80"])
+            assert {one.counts for one in lab.segments()} == {None}
+            lab.reset()
+            lab.reset(["alice"])
+        assert command_line("segments", "--name", name).stdout.decode().count("not counted") == 4
+        with pytest.raises(NotUpError, match=r"^networks\.wire\.x-lab\.loss: .*NFT_NUMGEN, observed: Error: "):
+            live.up(engine, labfiles.load("lossy"), name=f"{name}-lossy", images=refs, say=lambda _: None)
+    finally:
+        instances.down(engine, name)
+    assert not [one for one in instances.running(engine) if one.name.startswith(name)]
+
+
 @pytest.mark.instance("lossy")
 def test_the_command(lab: Instance) -> None:
     """`lab segments` shows every network, as a table or as JSON."""

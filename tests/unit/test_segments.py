@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from lab import segments
+from lab.errors import UsageError
 from lab.model import Impairments, Lab
 from lab.observe import UnreadableError
 from lab.segments import Packets, Queue
@@ -80,6 +81,21 @@ def test_no_rules_at_all() -> None:
     """Nothing seen is a difference, not an agreement."""
     (found,) = segments.differences(small_lab(), segments.seen({"rules": "", "queues": ""}))
     assert found.observed == "none"
+
+
+REFUSED = "nft -f -: /dev/stdin:3:8-11: Error: Could not process rule: Operation not supported"
+
+
+def test_a_kernel_that_counts_nothing() -> None:
+    """Without rules, because they were refused, all is as declared but what was counted is unknown, not nought."""
+    seen = segments.seen({"rules": "", "queues": "", "refused": REFUSED})
+    assert segments.differences(small_lab(), seen) == ()
+    first, *_ = segments.segments(small_lab(), seen)
+    assert first.counts is None
+    with pytest.raises(UsageError, match="network home: expected packets to be counted"):
+        assert first.passed
+    (wrong,) = segments.differences(impaired(loss=1), seen)
+    assert wrong.subject == "nft rules"  # what loses packets is never done without
 
 
 def test_queues() -> None:

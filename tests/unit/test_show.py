@@ -251,11 +251,18 @@ SEGMENTS = (
     Segment(
         network=rich_lab().networks[0],
         hosts=("everything", "gateway"),
-        passed=Packets(tcp=5, udp=3),
-        lost=Packets(other=1),
+        counts=(Packets(tcp=5, udp=3), Packets(other=1)),
     ),
-    Segment(network=rich_lab().networks[1], hosts=("gateway",), passed=Packets(), lost=Packets()),
+    Segment(network=rich_lab().networks[1], hosts=("gateway",), counts=(Packets(), Packets())),
 )
+
+
+def test_segments_that_are_not_counted() -> None:
+    """Nothing is said of packets: a nought would be a claim."""
+    (uncounted,) = (replace(SEGMENTS[0], counts=None),)
+    (found,) = segments_json([uncounted])
+    assert (found["passed"], found["lost"]) == (None, None)
+    assert "not counted" in rendered(segments_table([uncounted]))
 
 
 def test_segments_as_json() -> None:

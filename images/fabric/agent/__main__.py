@@ -24,6 +24,7 @@ from follower import Events
 from namespaces import AgentError, Place, find, processes_of
 from network import Network
 from recordings import Recordings
+from unread import Unread
 
 SOCKET = "/run/agent.sock"
 MOST_BYTES = 64 * 1024 * 1024
@@ -69,11 +70,12 @@ class Agent:
         return {name: place.pid for name, place in found.items()}
 
     def do_wire(self, request: Request) -> Any:
-        """Make links, addresses, routes, rules and sysctls: {before, links, segments, hosts}."""
-        self.network.wire(self.places, **{key: request[key] for key in ("before", "links", "segments", "hosts")})
+        """Make links, addresses, routes, rules and sysctls: see Network.wire."""
+        given = {key: request[key] for key in ("before", "links", "segments", "rules_needed", "hosts")}
+        return self.network.wire(self.places, **given)
 
     def do_segments(self, request: Request) -> Any:
-        """Look at the segments: {rules, queues}."""
+        """Look at the segments: {rules, queues, refused}."""
         del request
         return self.network.segments()
 
@@ -202,7 +204,7 @@ class Agent:
         size = recorder.buffer_size(len(points))
         sockets = list(self.network.threads.map(lambda point: recorder.open_socket(point, size), points))
         segments = frozenset(index for index, point in enumerate(points) if point.device)
-        recording = recorder.Recording(sockets=sockets, limit=request["limit"], segments=segments)
+        recording = recorder.Recording(sockets=sockets, unread=Unread(request["limit"]), segments=segments)
         number = self.recordings.add(recording)
         recording.start()
         return number
@@ -214,9 +216,7 @@ class Agent:
 
     def do_recorded(self, request: Request) -> Any:
         """A piece of a recording: {recording, at, drain} -> {data: base64, ...}. See recordings.py."""
-        if request["drain"]:
-            self.recordings.get(request["recording"]).drain()
-        data, state = self.recordings.read(request["recording"], request["at"])
+        data, state = self.recordings.read(request["recording"], request["at"], drain=request["drain"])
         return {"data": base64.b64encode(data).decode(), **state}
 
     def do_stop_recording(self, request: Request) -> Any:

@@ -14,7 +14,10 @@ import time
 from dataclasses import dataclass, field
 
 from namespaces import CLONE_NEWNET, TOOL_ENVIRONMENT, AgentError, setns
+from unread import Unread
 
+TOLD = "/proc/sys/net/netfilter/nf_conntrack_events"
+"""Whether a namespace's connection tracking tells anything; not there if the kernel cannot."""
 NETFILTER = 12
 """linux/netlink.h, NETLINK_NETFILTER"""
 BUFFER = 8 * 1024 * 1024
@@ -28,10 +31,14 @@ LOSES = re.compile(rb"ENOBUFS|No buffer space")
 
 @dataclass(kw_only=True)
 class Events:
-    """The lines of a `conntrack -E`. A thread reads them; nothing beyond LIMIT is kept."""
+    """The lines of a `conntrack -E`. A thread reads them; beyond LIMIT of what is unread no line is kept."""
 
     process: subprocess.Popen[bytes]
-    data: bytearray = field(default_factory=bytearray)
+    unread: Unread = field(default_factory=lambda: Unread(LIMIT))
+    rest: bytes = b""
+    """the begin of a line whose end has not come yet"""
+    taken: int = 0
+    """bytes that came in all"""
     lost: int = 0
     """bytes beyond LIMIT"""
     overrun: bool = False
@@ -42,6 +49,7 @@ class Events:
     def start(cls, namespace: int) -> Events:
         """Returns when it listens. The calling thread is in the namespace afterwards. Raises AgentError."""
         setns(namespace, CLONE_NEWNET)
+        _require_events()
         process = subprocess.Popen(
             COMMAND, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=TOOL_ENVIRONMENT
         )
@@ -76,9 +84,12 @@ class Events:
                 return True
             if not piece:
                 return False
-            room = max(0, LIMIT - len(self.data))
-            self.data += piece[:room]
-            self.lost += len(piece[room:])
+            self.taken += len(piece)
+            whole, end, self.rest = (self.rest + piece).rpartition(b"\n")
+            if self.unread.has_room(len(whole + end)):
+                self.unread.add(whole + end)
+            else:
+                self.lost += len(whole + end)
 
     def _heed(self, stderr: int) -> None:
         while piece := os.read(stderr, CHUNK):
@@ -113,17 +124,21 @@ class Events:
         except OSError:
             return True
 
+    def let_go(self, at: int) -> None:
+        """See recordings.Recording."""
+        self.unread.let_go(at)
+
     def drain(self) -> None:
         """See recordings.Recording."""
         deadline = time.monotonic() + DRAIN_SECONDS
         # It sleeps while the pipe is full too, but then there is something in the pipe.
         while self.process.poll() is None and time.monotonic() < deadline:
             idle = self._idle()
-            before = len(self.data) + self.lost
+            before = self.taken
             with self.lock:
                 assert self.process.stdout is not None
                 self._take(self.process.stdout.fileno())
-            if idle and len(self.data) + self.lost == before:
+            if idle and self.taken == before:
                 return
             time.sleep(0.001)
 
@@ -141,3 +156,16 @@ class Events:
     def inodes(self) -> set[int]:
         """See recordings.Recording: `ss` lists no netlink sockets for us."""
         return set()
+
+
+def _require_events() -> None:
+    """Raises AgentError where nothing would ever be told, which looks as if nothing happened."""
+    try:
+        with open(TOLD, encoding="ascii") as file:
+            value = file.read().strip()
+    except OSError:
+        raise AgentError(
+            "expected a kernel that tells of connection tracking, its option NF_CONNTRACK_EVENTS, observed none"
+        ) from None
+    if value == "0":
+        raise AgentError("expected the sysctl net.netfilter.nf_conntrack_events to be 1 or 2, observed 0: off")

@@ -46,6 +46,8 @@ class Network:
     def __init__(self) -> None:
         self.own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.threads = ThreadPoolExecutor(THREADS)
+        self.refused = ""
+        """what nft(8) said of the segments' rules, where a kernel does not take them and the lab can do without"""
 
     def prepare(self) -> None:
         """Make /proc/sys writable here, and this namespace deaf to IPv6: it only carries frames."""
@@ -60,21 +62,31 @@ class Network:
         before: dict[str, dict[str, str]],
         links: str,
         segments: list[tuple[str, str]],
+        rules_needed: bool,
         hosts: dict[str, list[tuple[str, Any]]],
-    ) -> None:
+    ) -> str:
         """Set sysctls `before` anything else, make the `links`, then carry out the steps of the segments, here, and
         those of each host, in their order.
 
         A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc", the same), ("nft", text for nft -f)
-        or ("ethtool", lines for ethtool(8)).
+        or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may be refused: what was said.
         """
         list(self.threads.map(self._limit_ipc, places.values()))
         list(self.threads.map(_hide_processes, places.values()))
         list(self.threads.map(lambda name: self._host_steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
         text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
-        self.threads.submit(self._steps, self.own, [("ip", text), *segments]).result()
+        self.threads.submit(self._steps, self.own, [("ip", text)]).result()
+        for step in segments:
+            try:
+                self.threads.submit(self._steps, self.own, [step]).result()
+            except AgentError as error:
+                # A ruleset is taken as a whole or not at all (nft(8), -f): nothing is left to be removed.
+                if rules_needed or step[0] != "nft":
+                    raise
+                self.refused = str(error)
         list(self.threads.map(lambda name: self._host_steps(places[name], hosts[name]), hosts))
+        return self.refused
 
     def _limit_ipc(self, place: Place) -> None:
         setns(place.ipc, CLONE_NEWIPC)
@@ -103,16 +115,21 @@ class Network:
                 raise AgentError(f"unknown step {kind!r}")
 
     def segments(self) -> dict[str, str]:
-        """What is carried out on the segments: their rules with what these have counted, and their queues."""
+        """What is carried out on the segments: their rules with what these have counted, and their queues.
+
+        `refused` is why there are no rules, "" if there are.
+        """
         return self.threads.submit(self._look_here).result()
 
     def _look_here(self) -> dict[str, str]:
         setns(self.own, CLONE_NEWNET)
-        return {"rules": run_tool(["nft", "list", "ruleset"]), "queues": run_tool(["tc", "-j", "qdisc", "show"])}
+        rules = "" if self.refused else run_tool(["nft", "list", "ruleset"])
+        return {"rules": rules, "queues": run_tool(["tc", "-j", "qdisc", "show"]), "refused": self.refused}
 
     def count_anew(self) -> None:
         """Set every counter of the segments to 0."""
-        self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
+        if not self.refused:
+            self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
 
     def look(
         self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()

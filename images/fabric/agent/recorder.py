@@ -1,7 +1,7 @@
 """Recordings of what passes a host's interfaces or a segment's bridge, from packet sockets (packet(7)).
 
-A recording is a sequence of bytes that only grows: records, each a header (HEADER) and a frame. Whoever asked reads
-it in pieces. It is bounded: what a flood brings beyond the bound is counted and not kept.
+A recording is a sequence of bytes: records, each a header (HEADER) and a frame. Whoever asked reads it in pieces,
+forward. What is unread is bounded: what a flood brings beyond the bound is counted and not kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 from namespaces import CLONE_NEWNET, setns
+from unread import Unread
 
 HEADER = struct.Struct("<QHBII")
 """time in nanoseconds since 1970; the number of the interface in `Recording.interfaces`; direction (0 arrives,
@@ -84,18 +85,19 @@ class Recording:
     """Frames of several points in one sequence. A thread reads the sockets; `drain` may be called by any other."""
 
     sockets: list[socket.socket]
-    limit: int
-    """bytes that are kept, headers included"""
+    unread: Unread
+    """records, as many as its limit allows"""
     segments: frozenset[int] = frozenset()
     """indexes of the points that are bridges: what passes one neither arrives nor leaves"""
-    data: bytearray = field(default_factory=bytearray)
     lost: int = 0
     """frames that were dropped: by the kernel, because nobody read them in time, or here, beyond the limit"""
     interfaces: list[tuple[int, str]] = field(default_factory=list)
     """(index of the point, name of the device), in the order in which they were first seen"""
     complete: int = 0
-    """everything that came before this time is in `data`, or lost"""
+    """everything that came before this time was kept, or is lost"""
     full: bool = False
+    room: threading.Event = field(default_factory=threading.Event)
+    """set to go on after it was full"""
     stopped: bool = False
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     buffer: bytearray = field(default_factory=lambda: bytearray(MOST_FRAME))
@@ -111,8 +113,12 @@ class Recording:
             ready.register(self.closing, selectors.EVENT_READ)
             for index, sock in enumerate(self.sockets):
                 ready.register(sock, selectors.EVENT_READ, index)
-            # Once it is full nothing is read any more, so that a flood costs no time: the kernel counts what it drops.
-            while not self.full and not self.stopped:
+            while not self.stopped:
+                if self.full:
+                    # Nothing is read meanwhile, so that a flood costs no time: the kernel counts what it drops.
+                    self.room.wait()
+                    self.room.clear()
+                    continue
                 for key, _ in ready.select():
                     with self.lock:
                         if not self.stopped and key.fileobj != self.closing:
@@ -120,6 +126,13 @@ class Recording:
         with self.lock:
             os.close(self.closing)
             self.closing = -1
+
+    def let_go(self, at: int) -> None:
+        """See recordings.Recording."""
+        self.unread.let_go(at)
+        if self.full and self.unread.has_room(self.unread.limit // 2):
+            self.full = False
+            self.room.set()
 
     def drain(self) -> None:
         """Read everything that came before this call, and count what was dropped."""
@@ -154,7 +167,7 @@ class Recording:
 
     def _keep(self, interface: tuple[int, str], when: int, kind: int, hardware: int, length: int) -> None:
         kept = min(length, MOST_FRAME)
-        if len(self.data) + HEADER.size + kept > self.limit:
+        if self.full or not self.unread.has_room(HEADER.size + kept):
             self.full = True
             self.lost += 1
             return
@@ -165,8 +178,7 @@ class Recording:
         direction = LEAVES if kind == socket.PACKET_OUTGOING else ARRIVES
         if hardware == LOOPBACK or interface[0] in self.segments:
             direction = NEITHER
-        self.data += HEADER.pack(when, number, direction, length, kept)
-        self.data += memoryview(self.buffer)[:kept]
+        self.unread.add(HEADER.pack(when, number, direction, length, kept), memoryview(self.buffer)[:kept])
 
     def stop(self) -> None:
         """Read everything that came before this call, then nothing more. What was read stays."""
@@ -175,6 +187,7 @@ class Recording:
         self.drain()
         with self.lock:
             self.stopped = True
+            self.room.set()
             if self.closing >= 0:
                 os.eventfd_write(self.closing, 1)
             for sock in self.sockets:

@@ -1,4 +1,4 @@
-"""The recordings of an instance by number: each grows until it is stopped, and is read in pieces.
+"""The recordings of an instance by number: each grows until it is stopped, and is read in pieces, forward.
 
 What is recorded (frames, events of connection tracking) is known by recorder.py and follower.py.
 """
@@ -9,9 +9,10 @@ import threading
 from typing import Protocol
 
 from namespaces import AgentError
+from unread import Unread
 
 MOST_RECORDINGS = 16
-"""In all of an instance: each keeps up to its limit in this container's memory."""
+"""In all of an instance: each keeps up to its limit of what is unread in this container's memory."""
 PIECE = 512 * 1024
 """bytes of one answer"""
 
@@ -19,11 +20,14 @@ PIECE = 512 * 1024
 class Recording(Protocol):
     """Something that is being recorded."""
 
-    data: bytearray
-    """everything that was kept so far; only grows"""
+    unread: Unread
+    """what was kept and not yet read"""
+
+    def let_go(self, at: int) -> None:
+        """Drop what comes before the byte `at`, which makes room for more."""
 
     def drain(self) -> None:
-        """Return when everything that came before this call is in `data`, or is counted as lost."""
+        """Return when everything that came before this call is in `unread`, or is counted as lost."""
 
     def stop(self) -> None:
         """The same, and record nothing more. What was recorded stays. May be called twice."""
@@ -60,11 +64,17 @@ class Recordings:
         except KeyError:
             raise AgentError(f"no recording {number}") from None
 
-    def read(self, number: int, at: int) -> tuple[bytes, dict[str, object]]:
-        """A piece from the byte `at` on, and the state."""
+    def read(self, number: int, at: int, *, drain: bool) -> tuple[bytes, dict[str, object]]:
+        """A piece from the byte `at` on, and the state with the `end` of what there is. What comes before is let go of.
+
+        With `drain` everything that came before this call is there.
+        """
         recording = self.get(number)
-        # A slice is a copy, made at once: a view would keep the thread that records from adding to it.
-        return bytes(recording.data[at : at + PIECE]), recording.state()
+        recording.let_go(at)
+        if drain:
+            recording.drain()
+        end = recording.unread.end
+        return recording.unread.first(PIECE), {"end": end, **recording.state()}
 
     def forget(self, number: int) -> None:
         """Stop it, and let go of what it kept. One that is forgotten already is fine."""

@@ -40,3 +40,41 @@ def test_only_our_own_packet_sockets_are_left_out() -> None:
         row.format(name="a ino:44 sk:1", pid=9, inode=46),
     ]
     assert network._without({44}, "\n".join([*others[:2], ours, *others[2:], ""])) == "\n".join([*others, ""])
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A kernel that takes no rules at a port: nft(8) fails with its words, and everything else succeeds."""
+    ran: list[list[str]] = []
+
+    def run_tool(argv: list[str], *, text: str = "", check: bool = True) -> str:
+        del check
+        ran.append([*argv, text])
+        if argv[0] == "nft":
+            raise AgentError(f"{' '.join(argv)}: /dev/stdin:3:8-11: Error: Could not process rule: Not supported")
+        return ""
+
+    monkeypatch.setattr(network, "run_tool", run_tool)
+    monkeypatch.setattr(network, "setns", lambda *_: None)
+    return ran
+
+
+SEGMENTS = [("nft", "table netdev t {}\n"), ("tc", "qdisc add\n")]
+
+
+def test_rules_that_only_count_may_be_refused(refusing: list[list[str]]) -> None:
+    """All else is carried out, why there are no rules is said, and nobody asks for them or their counters again."""
+    found = network.Network()
+    refused = found.wire({}, before={}, links="", segments=SEGMENTS, rules_needed=False, hosts={})
+    assert "Error: Could not process rule" in refused
+    assert refusing[-1] == ["tc", "-batch", "-", "qdisc add\n"]
+    assert found.segments() == {"rules": "", "queues": "", "refused": refused}
+    found.count_anew()
+    assert [one[0] for one in refusing].count("nft") == 1
+
+
+def test_rules_that_lose_packets_may_not_be_refused(refusing: list[list[str]]) -> None:
+    """A lab that declares loss does not come up without it."""
+    with pytest.raises(AgentError, match=r"^nft -f -: .*Error: Could not process rule"):
+        network.Network().wire({}, before={}, links="", segments=SEGMENTS, rules_needed=True, hosts={})
+    assert refusing[-1][0] == "nft"

@@ -615,3 +615,18 @@ def test_an_interface_waits_for_its_link_local_address() -> None:
     """The kernel makes it once the link is up."""
     held = [dict(HELD[1], addr_info=[{"local": "2001:db8:1::20", "prefixlen": 64}])]
     assert unsettled(json.dumps(held), json.dumps(ADDED)) == ("eth0: no link-local address",)
+
+
+def test_no_link_local_address_is_awaited_where_none_is_made() -> None:
+    """With addr_gen_mode 1 (none) the kernel makes no such address, nor the route that comes with it."""
+    held = [dict(HELD[1], ifname="eth0.5", addr_info=[{"local": "2001:db8:1::20", "prefixlen": 64}])]
+    added = [dict(one, dev="eth0.5") for one in ADDED if "fe80" not in str(one["dst"])]
+    mode = "net.ipv6.conf.eth0/5.addr_gen_mode = {}\n"
+    assert unsettled(json.dumps(held), json.dumps(added), mode.format(1)) == ()
+    assert unsettled(json.dumps(held), json.dumps(added), mode.format(0)) == ("eth0.5: no link-local address",)
+
+
+def test_the_multicast_route_of_older_kernels_is_one() -> None:
+    """Before Linux 5.11 it is listed as a unicast route, which ip(8) does not say: the type is left out."""
+    listed = [{key: value for key, value in one.items() if value != "multicast"} for one in ADDED]
+    assert unsettled(json.dumps(HELD), json.dumps(listed)) == ()

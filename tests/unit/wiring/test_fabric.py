@@ -220,11 +220,12 @@ def test_a_request_is_one_line(name: str) -> None:
 
 def test_wiring_sends_settings_links_and_steps() -> None:
     """Settings as pairs, everything else as the text for its tool; steps in their order."""
-    stream = FakeStream(OK)
+    stream = FakeStream(line(ok=""))
     lab = rich_lab()
     Fabric(stream).wire(plan(lab, instance="mine", images={}))
     said = stream.said()
-    assert set(said) == {"op", "before", "links", "segments", "hosts"}
+    assert set(said) == {"op", "before", "links", "segments", "rules_needed", "hosts"}
+    assert said["rules_needed"] is True
     assert said["op"] == "wire"
     assert said["links"].splitlines() == list(links(lab))
     assert said["before"]["everything"]["net.ipv4.ip_forward"] == "0"
@@ -245,6 +246,36 @@ def test_a_kernel_that_delays_nothing_is_told_with_the_key() -> None:
     assert str(caught.value).startswith("networks.home.x-lab.delay: expected a kernel that delays packets")
     assert "module sch_netem, observed: Error: Specified qdisc kind is unknown.\nhint: " in str(caught.value)
     assert "modprobe sch_netem" in caught.value.hint
+
+
+COMPLAINT = "/dev/stdin:39:8-11: Error: Could not process rule: Operation not supported"
+REFUSED = f"nft -f -: {COMPLAINT}\n\tchain h0i0 {{\n\t      ^^^^\n{COMPLAINT}"
+
+
+def test_a_kernel_that_loses_nothing_is_told_with_the_key() -> None:
+    """Which key wants it, which options are missing, the first complaint only, and what to do."""
+    lab = small_lab()
+    lossy = replace(lab, networks=(replace(lab.networks[0], impairments=Impairments(loss=10)), *lab.networks[1:]))
+    stream = FakeStream(line(error=REFUSED))
+    with pytest.raises(NotUpError) as caught:
+        Fabric(stream).wire(plan(lossy, instance="mine", images={}))
+    assert stream.said()["rules_needed"] is True
+    assert caught.value.message == (
+        "networks.home.x-lab.loss: expected a kernel that loses packets at the ports of a bridge by nft(8), "
+        "its options NF_TABLES_NETDEV and NETFILTER_INGRESS and NFT_NUMGEN, "
+        "observed: Error: Could not process rule: Operation not supported"
+    )
+    assert "leave out `loss`" in caught.value.hint
+
+
+def test_a_lab_that_loses_nothing_does_without_rules() -> None:
+    """What was refused is given, in one line; "" where the rules are there."""
+    planned = plan(small_lab(), instance="mine", images={})
+    stream = FakeStream(line(ok=REFUSED), line(ok=""))
+    wired = Fabric(stream)
+    assert wired.wire(planned) == "Error: Could not process rule: Operation not supported"
+    assert stream.said()["rules_needed"] is False
+    assert wired.wire(planned) == ""
 
 
 def test_any_other_failure_to_wire_stays_what_it_is() -> None:
@@ -285,14 +316,15 @@ def test_recordings_have_numbers_and_are_read_in_pieces() -> None:
     """A network is recorded at its bridge; a piece says what is known beside it."""
     stream = FakeStream(
         line(ok=5),
-        line(ok={"data": coded(b"\xff"), "lost": 2, "complete": 9, "interfaces": [[0, "eth0"]]}),
+        line(ok={"data": coded(b"\xff"), "end": 4, "lost": 2, "complete": 9, "interfaces": [[0, "eth0"]]}),
         line(ok=6),
-        line(ok={"data": "", "lost": 0, "overrun": True, "ended": False}),
+        line(ok={"data": "", "end": 0, "lost": 0, "overrun": True, "ended": False}),
     )
     fabric, lab = Fabric(stream), labfiles.load("nat")
     points = [CapturePoint(name="alice"), CapturePoint(name="internet", is_network=True)]
     assert fabric.capture(lab, points, limit=10) == 5
-    assert fabric.recorded(5, at=3, drain=True) == Recorded(data=b"\xff", lost=2, complete=9, interfaces=((0, "eth0"),))
+    piece = Recorded(data=b"\xff", end=4, lost=2, complete=9, interfaces=((0, "eth0"),))
+    assert fabric.recorded(5, at=3, drain=True) == piece
     assert fabric.events("router") == 6
     assert fabric.recorded(6, at=0) == Recorded(data=b"", overrun=True)
     assert [stream.said() for _ in range(4)] == [
