@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from lab.errors import NotPristineError, NotUpError
 from lab.live import Instance
 from lab.segments import Packets, Segment
 from lab.wiring import impairments
-from tests.live.support import LABS, command_line, until
+from tests.live.support import LABS, PROGRAMS, command_line, until
 
 FAMILIES = {4: "192.0.2.80", 6: "2001:db8:1::80"}
 MANY = 4000
@@ -160,6 +161,34 @@ def test_everything_may_be_lost(lab: Instance) -> None:
     assert segment(lab, "bad").lost == Packets(other=5)
     assert segment(lab, "bad").passed == Packets()
     assert segment(lab, "good").passed == Packets(other=10)
+
+
+@pytest.mark.instance("labs/past-loss.yaml")
+def test_no_odd_frame_passes_uncounted(lab: Instance) -> None:
+    """Ethertypes that are not IP's, tags, and what only begins like ARP or neighbour discovery: lost and counted.
+
+    On the network beside it all of them arrive; and where all is lost neighbours are found nevertheless.
+    """
+    content = (PROGRAMS / "odd_frames.py").read_bytes()
+    for host in ("maker", "hearer"):
+        cwd = lab.deploy(host, folder="odd", files={"odd_frames.py": content})
+    for interface, network in (("eth0", "bad"), ("eth1", "good")):
+        lab.start("hearer", ["python3", "odd_frames.py", "hear", interface], name=network, cwd=cwd)
+        until(partial(lab.output, "hearer", network), wanted=lambda said: bool(said.text), what="somebody who hears")
+        sent = int(lab.run("maker", ["python3", "odd_frames.py", "send", interface], cwd=cwd).stdout)
+    until(
+        lambda: lab.output("hearer", "good").text.split(),
+        wanted=lambda words: len(words) == 1 + sent,
+        what="every frame on the good network",
+    )
+    assert lab.output("hearer", "bad").text == b"ready\n"
+    assert (segment(lab, "bad").lost, segment(lab, "bad").passed) == (Packets(other=sent), Packets())
+    assert segment(lab, "good").passed == Packets(other=sent)
+    for address in ("192.0.2.80", "2001:db8:1::80"):
+        lab.run("maker", ["ping", "-q", "-c", "1", "-W", "1", address])
+        found = lab.run("maker", ["ip", "neighbour", "show", address]).stdout
+        assert b"lladdr" in found, found
+    assert segment(lab, "bad").lost == Packets(other=sent + 2)
 
 
 @pytest.mark.instance("lossy")
