@@ -68,8 +68,9 @@ class Network:
         """Set sysctls `before` anything else, make the `links`, then carry out the steps of the segments, here, and
         those of each host, in their order.
 
-        A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc", the same), ("nft", text for nft -f)
-        or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may be refused: what was said.
+        A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc" or "bridge", the same),
+        ("nft", text for nft -f) or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may
+        be refused: what was said.
         """
         list(self.threads.map(self._limit_ipc, places.values()))
         list(self.threads.map(_hide_processes, places.values()))
@@ -105,7 +106,7 @@ class Network:
             if kind == "sysctl":
                 for key, value in what.items():
                     _write_sysctl(key, value)
-            elif kind in ("ip", "tc"):
+            elif kind in ("ip", "tc", "bridge"):
                 run_tool([kind, "-batch", "-"], text=what)
             elif kind == "nft":
                 run_tool(["nft", "-f", "-"], text=what)
