@@ -24,6 +24,9 @@ IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
 """Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
 being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
+IPV6_SETTINGS = "/proc/sys/net/ipv6"
+"""is there if the kernel has IPv6"""
+
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
@@ -188,6 +191,9 @@ class Network:
             ["ip", "-force", "-batch", "-"],
             text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n",
         )
+        if os.path.isdir(IPV6_SETTINGS):
+            # What was heard of smaller packets on a path (RFC 8201); a batch has one family only.
+            run_tool(["ip", "-6", "route", "flush", "cache"])
         if is_gateway:
             run_tool(["conntrack", "-F"])
         setns(place.ipc, CLONE_NEWIPC)
@@ -240,7 +246,7 @@ def _path(key: str) -> str:
 
 
 def _write_sysctl(key: str, value: str) -> None:
-    if key.startswith("net.ipv6.") and not os.path.isdir("/proc/sys/net/ipv6"):
+    if key.startswith("net.ipv6.") and not os.path.isdir(IPV6_SETTINGS):
         return  # a kernel without IPv6: what a lab needs of it is missed when the addresses are looked at
     try:
         _write(_path(key), value)
