@@ -189,3 +189,21 @@ def test_a_program_sees_no_process_but_its_own(lab: Instance) -> None:
     until(lambda: lab.output("alice", "watch").end, wanted=bool, what="the watcher's end")
     assert lab.output("alice", "watch").text == b"ready\n"
     assert lab.run("alice", ["ls", "/proc/1"]).ended.status != 0
+
+
+@pytest.mark.instance("dual-stack")
+@pytest.mark.parametrize("trap", ["mkfifo gai.conf", "echo 'precedence ::ffff:0:0/96 100' > gai.conf"])
+def test_a_trusted_command_reads_nothing_of_a_programs(lab: Instance, host: Callable[[str], Any], trap: str) -> None:
+    """A file for gai.conf(5), or a pipe in its place, changes what its own programs get, and nobody else's."""
+    look = "timeout 2 getent ahosts server.example"
+    before = lab.run("alice", ["sh", "-c", look]).stdout.decode()
+    assert lab.run("alice", ["sh", "-c", trap]).ended.status == 0
+    assert lab.run("alice", ["sh", "-c", look]).stdout.decode() != before, "positive control: it is read"
+    assert host("alice").run(look).stdout == before
+    assert host("alice").run("ls /home/student/gai.conf").rc == 0, "it is seen"
+
+
+def test_a_trusted_command_cannot_fill_memory(host: Callable[[str], Any]) -> None:
+    """It has half a GiB at most; one that needs less is as it was."""
+    assert host("alice").run("python3 -c 'bytearray(100 << 20)'").rc == 0
+    assert "MemoryError" in host("alice").run("python3 -c 'bytearray(600 << 20)'").stderr
