@@ -109,6 +109,9 @@ def stop(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="Its name, as `lab status` shows it.")],
     name: InstanceName = None,
 ) -> None:
-    """End a program that was started."""
+    """End a program that was started, with its process group.
+
+    A child that made a session of its own (setsid) goes on, with its ports; `lab reset` ends that too.
+    """
     with opened_instance(name) as instance:
         instance.stop(host, program)
