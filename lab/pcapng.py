@@ -93,7 +93,7 @@ def _interface(lab: Lab, point: str, interface: str) -> dict[str, Any]:
     return options | {
         "if_description": f"{interface} of {name} on {declared.network}: {_words(declared.addresses)}",
         "if_IPv4addr": [_masked(one) for one in declared.addresses if one.version == 4],
-        "if_IPv6addr": [str(one) for one in declared.addresses if one.version == 6],
+        "if_IPv6addr": [_with_length(one) for one in declared.addresses if one.version == 6],
     }
 
 
@@ -102,8 +102,12 @@ def _declared(lab: Lab, host: str, interface: str) -> Interface | None:
     return next(found, None)
 
 
-def _masked(address: Any) -> str:
-    return f"{address.ip}/{address.netmask}"
+def _masked(address: Any) -> tuple[str, str]:
+    return str(address.ip), str(address.netmask)
+
+
+def _with_length(address: Any) -> tuple[str, bytes]:
+    return str(address.ip), bytes([address.network.prefixlen])
 
 
 def _words(items: Iterable[object]) -> str:

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from lab.model import Address
-from lab.observe.unreadable import UnreadableError
+
+UNKNOWN = "?"
+"""the name of a call that cannot be told: strace could not ask for it any more, or its line is not understood"""
 
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<seconds>\d+)\.(?P<micro>\d{6}) (?P<rest>.*)")
 _ROOT = re.compile(r"(?P<here>\d+) is (?P<inside>\d+)")
-_RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>(?P<rest>.*)")
+_RESUMED = re.compile(r"<\.\.\. (?:\w+|\?+) resumed>(?P<rest>.*)")
 _UNFINISHED = " <unfinished ...>"
-_DETACHED = " <detached ...>"
-"""the end of the trace in the midst of a call"""
-_NAME = re.compile(r"(?P<name>\w+)\(")
+_BROKEN_OFF = re.compile(r" <(?:unfinished|detached|pid changed to \d+) \.\.\.>$")
+"""Others come between; the trace ends; execve(2) in a thread ends the others, and goes on as their first."""
+_SUPERSEDED = re.compile(r"\+\+\+ superseded by execve in pid (?P<thread>\d+) \+\+\+")
+_NAME = re.compile(r"(?P<name>\w+|\?+)\(")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?|/\*.*?\*/|[(\[{]|[)\]}]|,|[^"(\[{)\]},/]+|/', re.DOTALL)
 _RESULT = re.compile(
     r"\) += (?P<value>0x[0-9a-f]+|-?\d+|\?)(?: (?P<error>E[A-Z0-9]+)(?= ))?(?P<rest>.*?)(?: <(?P<took>\d+\.\d+)>)?"
@@ -53,6 +56,7 @@ class Call:
     time: int
     """nanoseconds since 1970, on the clock of Packet.time, when it began; strace knows microseconds"""
     name: str
+    """UNKNOWN if the process was killed as it began the call, or of a line that is not understood: its only argument"""
     arguments: tuple[str, ...]
     """as strace(1) writes them; strings with quotes and escapes, and cut off after 200 bytes (`"…"...`)"""
     result: int | None
@@ -106,15 +110,19 @@ class Call:
 def calls(text: str) -> tuple[Call, ...]:
     """The calls in what `strace -f -ttt -T --decode-pids=pidns` wrote, in the order of their begin.
 
-    They begin with the program's first execve(2) that worked, or if none did, with the first that was tried.
-    Raises UnreadableError.
+    They begin with the program's first execve(2) that worked, or if none did, with the first that was tried. Nothing
+    is left out: a line that is not understood is a call named UNKNOWN.
     """
-    numbers: dict[int, int] = {}
-    found = list(_whole(text, numbers))
-    started = [index for index, one in enumerate(found) if one.name == "execve"]
-    worked = next((index for index in started if found[index].result == 0), None)
-    first = worked if worked is not None else started[0] if started else len(found)
-    return tuple(_call(one, numbers) for one in found[first:])
+    trace = _Trace()
+    for line in text.split("\n"):
+        if line:
+            trace.take(line)
+    trace.end()
+    started = [index for index, one in enumerate(trace.found) if one.name == "execve"]
+    worked = next((index for index in started if trace.found[index].result == 0), None)
+    unknown = next((index for index, one in enumerate(trace.found) if one.name == UNKNOWN), len(trace.found))
+    first = min(worked if worked is not None else started[0] if started else unknown, unknown)
+    return tuple(_call(one, trace.numbers) for one in trace.found[first:])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -142,55 +150,89 @@ def _call(raw: _Raw, numbers: dict[int, int]) -> Call:
     )
 
 
-def _whole(text: str, numbers: dict[int, int]) -> list[_Raw]:
-    """The calls, with both parts of those that others came between; fills `numbers`: outside -> in the host."""
-    found: list[_Raw] = []
-    waiting: dict[int, tuple[_Raw, str]] = {}
-    for line in text.split("\n"):
+class _Trace:
+    """Takes lines, and puts together both parts of the calls that others came between."""
+
+    def __init__(self) -> None:
+        self.found: list[_Raw] = []
+        self.numbers: dict[int, int] = {}
+        """of processes: outside -> in the host"""
+        self._waiting: dict[int, tuple[_Raw, str]] = {}
+        """by process, the call that it is in, and the text of its begin"""
+        self._time = 0
+
+    def take(self, line: str) -> None:
+        """One line, without its end."""
         root = _ROOT.fullmatch(line)
         if root is not None:
-            numbers[int(root["here"])] = int(root["inside"])
-        if root is not None or not line:
-            continue
+            self.numbers[int(root["here"])] = int(root["inside"])
+            return
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise UnreadableError(f"strace: {line[:200]!r}")
+            self._add(0, UNKNOWN).arguments = (line,)
+            return
         pid, rest = int(parts["pid"]), parts["rest"]
-        if rest.startswith(("+++", "---")):
-            continue
+        self._time = int(parts["seconds"]) * 1_000_000_000 + int(parts["micro"]) * 1000
+        if rest.startswith("+++"):
+            self._ended(pid, rest)
+        elif not rest.startswith("---"):
+            self._called(pid, rest)
+
+    def end(self) -> None:
+        """There are no more lines."""
+        for pid in list(self._waiting):
+            self._never_returned(pid)
+
+    def _add(self, pid: int, name: str) -> _Raw:
+        raw = _Raw(pid=pid, time=self._time, name=name)
+        self.found.append(raw)
+        return raw
+
+    def _ended(self, pid: int, rest: str) -> None:
+        self._never_returned(pid)
+        superseded = _SUPERSEDED.match(rest)
+        if superseded is not None:  # the thread has the number of its process from here on
+            call = self._waiting.pop(int(superseded["thread"]), None)
+            if call is not None:
+                self._waiting[pid] = call
+
+    def _never_returned(self, pid: int) -> None:
+        raw, begin = self._waiting.pop(pid, (None, ""))
+        if raw is not None:
+            raw.arguments = _arguments(begin)[0]
+
+    def _called(self, pid: int, rest: str) -> None:
         resumed = _RESUMED.fullmatch(rest)
-        if resumed is not None:
-            raw, begin = waiting.pop(pid, (None, ""))
-            if raw is None:
-                continue  # it began before we were there
-            rest = begin + resumed["rest"].replace(_UNFINISHED, "", 1)
+        name = _NAME.match(rest)
+        if resumed is not None and pid in self._waiting:
+            raw, begin = self._waiting.pop(pid)
+            rest = begin + resumed["rest"].removeprefix(_UNFINISHED)
+        elif name is not None:
+            self._never_returned(pid)
+            raw = self._add(pid, UNKNOWN if name["name"].startswith(UNKNOWN) else name["name"])
         else:
-            name = _NAME.match(rest)
-            if name is None:
-                raise UnreadableError(f"strace: {line[:200]!r}")
-            time = int(parts["seconds"]) * 1_000_000_000 + int(parts["micro"]) * 1000
-            raw = _Raw(pid=pid, time=time, name=name["name"])
-            found.append(raw)
-        if rest.endswith((_UNFINISHED, _DETACHED)):
-            waiting[pid] = raw, rest.removesuffix(_UNFINISHED).removesuffix(_DETACHED)
-        else:
-            _complete(raw, rest, numbers)
-    for raw, begin in waiting.values():  # what never returned, because its process was killed
-        raw.arguments = _arguments(begin)[0]
-    return found
+            self._add(pid, UNKNOWN).arguments = (rest,)
+            return
+        broken_off = _BROKEN_OFF.search(rest)
+        if broken_off is not None:
+            self._waiting[pid] = raw, rest[: broken_off.start()]
+        elif not _complete(raw, rest, self.numbers):
+            raw.name, raw.arguments = UNKNOWN, (rest,)
 
 
-def _complete(raw: _Raw, text: str, numbers: dict[int, int]) -> None:
+def _complete(raw: _Raw, text: str, numbers: dict[int, int]) -> bool:
+    """Whether it was understood."""
     raw.arguments, tail = _arguments(text)
     result = _RESULT.fullmatch(tail)
     if result is None:
-        raise UnreadableError(f"strace: {text[:200]!r}")
+        return False
     raw.result = None if result["value"] == "?" else int(result["value"], 0)
     raw.error = result["error"] or ""
     raw.seconds = float(result["took"]) if result["took"] else None
     child = _TRANSLATED.match(result["rest"])
     if child is not None and raw.result is not None:
         numbers[int(child["here"])] = raw.result
+    return True
 
 
 def _arguments(text: str) -> tuple[tuple[str, ...], str]:

@@ -264,14 +264,14 @@ def test_the_command_tells_packets(lab: Instance) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         assert process.stdout is not None
-        assert process.stderr.readline() == b"capturing at alice until Ctrl-C\n"
+        assert process.stderr.readline() == b"capturing at alice until 3 packets or Ctrl-C\n"
         lab.run("alice", [*PING, "192.168.1.1"])
         lab.run("alice", CLIENT)
         lines = process.stdout.read().decode().splitlines()
         assert process.wait(10) == 0
     assert len(lines) == 3
     assert any(line.endswith("icmp echo request id=" + line.rpartition("=")[2]) for line in lines)
-    assert any("alice/eth0" in line and "alice → router" in line for line in lines)
+    assert any("alice/eth0" in line and "alice → router(192.168.1.1) icmp" in line for line in lines)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -374,3 +374,23 @@ def test_wireshark_reads_what_is_written(lab: Instance, tshark: Callable[..., li
     assert at_router[2] == "router → server, seen at router/eth1 outgoing"
     assert (at_router[4], at_router[5]) == ("server", "0x00000002")
     assert next(row for row in syns if row[0] == "home")[1] == "network home 192.168.1.0/24"
+
+
+@pytest.mark.instance("ports")
+def test_wireshark_reads_a_file_of_hosts_with_both_families(
+    lab: Instance, tshark: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Every packet over IPv6, with the names of its two hosts, written by the command while it goes on."""
+    file = tmp_path / "x.pcapng"
+    command = [sys.executable, "-m", "lab", "capture", "--name", lab.name, "--count", "2", "-o", str(file), "server"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert b"capturing at server" in process.stderr.readline()
+        assert lab.run("ann", [*PING, "2001:db8:1::11"]).ended.status == 0
+        lab.run("ann", [*PING, "192.0.2.10"])
+        assert process.wait(20) == 0, process.stderr.read()
+    rows = tshark(file, "-T", "fields", "-e", "frame.interface_description", "-e", "frame.comment")
+    assert len(rows) == 2
+    description, comment = rows[0].split("\t")
+    assert description == "eth0 of server on left: 192.0.2.10/24, 2001:db8:1::10/64, 192.0.2.11/24, 2001:db8:1::11/64"
+    assert comment.endswith("seen at server/eth0 incoming")

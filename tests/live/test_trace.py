@@ -55,6 +55,36 @@ def test_ten_children_are_traced_with_the_numbers_that_they_know(trace: Trace) -
     assert writes == {pid: b"%d\n" % pid for pid in told}
 
 
+THREAD = """
+import os, threading
+threading.Thread(target=os.execv, args=("/bin/echo", ["echo", "done"])).start()
+threading.Event().wait()
+"""
+KILLED = """
+import os, time
+for n in range(40):
+    child = os.fork()
+    while child == 0: os.write(1, b"")
+    time.sleep(0.0005 * (n % 5)); os.kill(child, 9); os.waitpid(child, 0)
+"""
+
+
+def test_a_thread_that_executes_is_followed(trace: Trace) -> None:
+    """It goes on as its process (execve(2)); both programs' calls are there."""
+    done = python(trace, THREAD)
+    assert done.stdout == b"done\n"
+    assert [(call.path, call.result) for call in done.calls if call.name == "execve"][-1] == ("/bin/echo", 0)
+    assert [call.data for call in done.calls if call.name == "write"] == [b"done\n"]
+
+
+def test_children_that_are_killed_in_a_call_cost_no_trace(trace: Trace) -> None:
+    """Whatever they were in, every kill is there; what strace could not see is an unknown call without a line."""
+    done = python(trace, KILLED)
+    assert done.ended.status == 0
+    assert len([call for call in done.calls if call.name == "kill" and call.result == 0]) == 40
+    assert {call.arguments for call in done.calls if call.name == "?"} <= {()}
+
+
 def test_input_output_and_status_are_as_without_a_trace(lab: Instance, trace: Trace) -> None:
     """A traced program does what it would do."""
     argv = ["sh", "-c", "cat; echo error >&2; exit 3"]

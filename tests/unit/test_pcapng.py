@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from ipaddress import ip_address
 
 from pcapng import FileScanner, blocks
 
@@ -27,6 +29,14 @@ def test_the_blocks_of_a_capture() -> None:
     read = [one for one in found if isinstance(one, blocks.EnhancedPacket)]
     assert [bytes(one.packet_data) for one in read] == [one.frame for one in packets]
     assert [(one.timestamp_high << 32) + one.timestamp_low for one in read] == [one.time for one in packets]
+
+
+def test_an_interface_has_its_addresses_of_both_families() -> None:
+    """Options 4 and 5 of its block, by length and bytes: an address with its mask, or with its prefix' length."""
+    at_ann = replace(recorded_packets()[0], point="ann", interface="eth0")
+    data = pcapng([at_ann], labfiles.load("ports"), instance="mine")
+    assert b"\x04\0\x08\0" + ip_address("192.0.2.20").packed + b"\xff\xff\xff\0" in data
+    assert b"\x05\0\x11\0" + ip_address("2001:db8:1::20").packed + b"\x40\0\0\0" in data
 
 
 def test_a_file_may_grow() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lab.observe import UnreadableError
-from lab.observe.syscalls import Call, calls, sockets
+from lab.observe.syscalls import UNKNOWN, Call, calls, sockets
 from tests.unit.frames import DATA
 
 EXECVE = '7 1.000000 execve("/bin/x", ["x"], 0x1 /* 6 vars */) = 0 <0.000100>\n'
@@ -146,11 +147,64 @@ def test_a_program_that_there_is_not_has_its_tries() -> None:
     assert [(call.name, call.error) for call in found] == [("execve", "ENOENT")]
 
 
-@pytest.mark.parametrize("text", ["nonsense", "7 1.000000 ", "7 1.000000 read(3) = what <0.1>"])
-def test_what_is_not_understood_is_an_error(text: str) -> None:
-    """Nothing is skipped silently."""
-    with pytest.raises(UnreadableError):
-        calls(f"{EXECVE}{text}\n")
+@pytest.mark.parametrize(
+    ("line", "time", "words"),
+    [
+        ("nonsense", 1_000_000_000, "nonsense"),
+        ("7 2.000000 ", 2_000_000_000, ""),
+        ("7 2.000000 read(3) = what <0.1>", 2_000_000_000, "read(3) = what <0.1>"),
+        ("7 2.000000 <... read resumed>) = 3 <0.1>", 2_000_000_000, "<... read resumed>) = 3 <0.1>"),
+    ],
+)
+def test_what_is_not_understood_is_an_unknown_call(line: str, time: int, words: str) -> None:
+    """Nothing is skipped silently, and the rest is read: a check may demand that there is none of these."""
+    _, unknown, after = calls(f"{EXECVE}{line}\n7 3.000000 close(3) = 0 <0.1>\n")
+    assert (unknown.name, unknown.time, unknown.arguments, unknown.result) == (UNKNOWN, time, (words,), None)
+    assert after.name == "close"
+
+
+def test_an_unknown_call_may_have_been_the_first() -> None:
+    """Then the calls begin with it, whatever is executed later."""
+    found = calls(f"7 0.500000 execve(?\n7 0.600000 close(3) = 0 <0.1>\n{EXECVE}")
+    assert [call.name for call in found] == [UNKNOWN, "close", "execve"]
+
+
+def test_a_thread_that_executes_goes_on_as_its_process() -> None:
+    """Its execve(2) is one call, wherever strace tells it in two parts; what the first thread was in never returns."""
+    begin = EXECVE + "7 2.000000 futex(0x1,  <unfinished ...>\n"
+    end = "7 2.200000 +++ superseded by execve in pid 9 +++\n7 2.300000 <... execve resumed>) = 0 <0.000682>\n"
+    for broken_off in ("<pid changed to 7 ...>", "<unfinished ...>"):
+        found = calls(f'{begin}9 2.100000 execve("/bin/true", ["true"], 0x1 /* 6 vars */ {broken_off}\n{end}')
+        assert [(call.pid, call.name, call.result) for call in found[1:]] == [(7, "futex", None), (9, "execve", 0)]
+        assert (found[2].path, found[2].seconds, found[1].arguments) == ("/bin/true", 0.000682, ("0x1", ""))
+
+
+def test_a_process_that_is_killed_as_it_calls_has_an_unknown_call() -> None:
+    """strace cannot ask for its name any more; its end may follow. Another process may have the number later."""
+    found = calls(
+        f"{EXECVE}8 2.000000 ???( <unfinished ...>\n8 2.100000 <... ??? resumed>) = ?\n"
+        "9 2.200000 ????( <unfinished ...>\n9 2.300000 +++ killed by SIGKILL +++\n"
+        "9 2.400000 close(3) = 0 <0.1>\n7 2.500000 --- stopped by SIGSTOP ---\n"
+    )
+    assert [(call.pid, call.name, call.result) for call in found[1:]] == [
+        (8, UNKNOWN, None),
+        (9, UNKNOWN, None),
+        (9, "close", 0),
+    ]
+
+
+def test_a_mark_of_strace_in_data_is_data() -> None:
+    """Also where a call is told in two parts."""
+    resumed = '7 2.200000 <... read resumed>" <unfinished ...>", 20) = 17 <0.2>\n'
+    (read,) = calls(f"{EXECVE}7 2.000000 read(3,  <unfinished ...>\n{resumed}")[1:]
+    assert read.data == b" <unfinished ...>"
+
+
+@given(st.lists(st.sampled_from((DATA / "strace.txt").read_text().split("\n")), max_size=20), st.data())
+def test_no_text_raises(lines: list[str], data: st.DataObject) -> None:
+    """Lines in any order, cut off anywhere."""
+    found = calls("\n".join(line[: data.draw(st.integers(0, len(line)))] for line in lines))
+    sockets(found)
 
 
 def test_descriptors_are_copied_closed_and_inherited() -> None:
