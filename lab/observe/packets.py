@@ -19,7 +19,9 @@ from lab.model import Address
 SEQUENCES = 1 << 32
 """TCP's sequence numbers count modulo this (RFC 9293 §3.4)."""
 ETHERNET_HEADER = 14
-ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_VLAN, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
+ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
+TAGS = {0x8100, 0x88A8, 0x9100}
+"""of VLANs: IEEE 802.1Q, 802.1ad, and what was used for several of them before that"""
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 FRAGMENT = 44
 EXTENSIONS = {0, 43, 60, 135, 139, 140}
@@ -133,16 +135,20 @@ def packet(
     )
     if len(frame) < ETHERNET_HEADER:
         return bare
-    kind = int.from_bytes(frame[12:14], "big")
-    at = ETHERNET_HEADER
-    while kind == ETHERTYPE_VLAN and len(frame) >= at + 4:
-        kind = int.from_bytes(frame[at + 2 : at + 4], "big")
-        at += 4
+    kind, at = _behind_tags(frame)
     found: dict[str, Any] = {"source_mac": _mac(frame[6:12]), "destination_mac": _mac(frame[:6])}
     reader = _READERS.get(kind)
     if reader is not None:
         found |= _attempt(reader, frame[at:])
     return replace(bare, **found)
+
+
+def _behind_tags(frame: bytes) -> tuple[int, int]:
+    """The EtherType of what is in a frame, and where it begins."""
+    at = ETHERNET_HEADER
+    while (kind := int.from_bytes(frame[at - 2 : at], "big")) in TAGS and len(frame) >= at + 4:
+        at += 4
+    return kind, at
 
 
 def _mac(data: bytes) -> str:
@@ -164,32 +170,84 @@ class _IPv4(dpkt.ip.IP):  # type: ignore[misc]
     _protosw: dict[int, Any] = {}  # noqa: RUF012
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What an IP fragment is of its packet (RFC 791 §3.2, RFC 8200 §4.5)."""
+
+    identification: int
+    protocol: int
+    """what the packet carries; of IPv6 it may be an extension header"""
+    offset: int
+    """in bytes"""
+    more: bool
+    """whether it is not the last one"""
+    data: bytes
+
+
+def part(one: Packet) -> Part | None:
+    """What a Packet is a part of; None if it is whole."""
+    if not one.fragment:
+        return None
+    kind, at = _behind_tags(one.frame)
+    if kind == ETHERTYPE_IPV4:
+        return _part4(_IPv4(one.frame[at:]))
+    return _behind_extensions(*_carried6(one.frame[at:]))[2]
+
+
+def joined(one: Packet, protocol: int, data: bytes) -> Packet:
+    """The packet whose last part was `one`; its frame is that one's."""
+    protocol, data, nested = (
+        _behind_extensions(protocol, data) if isinstance(one.source, IPv6Address) else (protocol, data, None)
+    )
+    if nested is not None:
+        return one
+    return replace(one, **_transport(protocol, data, is_part=False, is_first=True))
+
+
 def _ipv4(data: bytes) -> dict[str, Any]:
     header = _IPv4(data)
     if header.v != 4:
         return {}
     found = {"source": IPv4Address(header.src), "destination": IPv4Address(header.dst), "ttl": header.ttl}
-    is_part = bool(header.offset or header.mf)
+    is_part = _part4(header) is not None
     return found | _transport(header.p, bytes(header.data), is_part=is_part, is_first=not header.offset)
+
+
+def _part4(header: _IPv4) -> Part | None:
+    if not header.offset and not header.mf:
+        return None
+    return Part(
+        identification=header.id,
+        protocol=header.p,
+        offset=header.offset * 8,
+        more=bool(header.mf),
+        data=bytes(header.data),
+    )
 
 
 def _ipv6(data: bytes) -> dict[str, Any]:
     if len(data) < 40 or data[0] >> 4 != 6:
         return {}
-    carried = int.from_bytes(data[4:6], "big")
     found = {
         "source": IPv6Address(data[8:24]),
         "destination": IPv6Address(data[24:40]),
         "ttl": data[7],
     }
+    protocol, body, fragment = _behind_extensions(*_carried6(data))
+    is_first = fragment is None or not fragment.offset
+    if fragment is not None and is_first:
+        protocol, body, _ = _behind_extensions(protocol, body)
+    return found | _transport(protocol, body, is_part=fragment is not None, is_first=is_first)
+
+
+def _carried6(data: bytes) -> tuple[int, bytes]:
     # Length 0 is a jumbo payload (RFC 2675), or a frame that waits for its segmentation.
-    body = data[40 : 40 + carried] if carried else data[40:]
-    protocol, body, is_part, is_first = _behind_extensions(data[6], body)
-    return found | _transport(protocol, body, is_part=is_part, is_first=is_first)
+    carried = int.from_bytes(data[4:6], "big")
+    return data[6], data[40 : 40 + carried] if carried else data[40:]
 
 
-def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, bool, bool]:
-    is_part, is_first = False, True
+def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, Part | None]:
+    """What lies behind the extension headers, or behind that of a fragment."""
     for _ in range(MOST_EXTENSIONS):
         if protocol in EXTENSIONS and len(body) >= 2:
             size = (body[1] + 1) * 8
@@ -197,13 +255,18 @@ def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, bool, bo
             size = (body[1] + 2) * 4
         elif protocol == FRAGMENT and len(body) >= 8:
             size = 8
-            place = int.from_bytes(body[2:4], "big")
-            is_part = is_part or bool(place & 0xFFF9)
-            is_first = is_first and not place >> 3
         else:
             break
-        protocol, body = body[0], body[size:]
-    return protocol, body, is_part, is_first
+        before, protocol, header, body = protocol, body[0], body[:size], body[size:]
+        place = int.from_bytes(header[2:4], "big")
+        if before == FRAGMENT and place & 0xFFF9:
+            number = int.from_bytes(header[4:8], "big")
+            return (
+                protocol,
+                body,
+                Part(identification=number, protocol=protocol, offset=place & 0xFFF8, more=bool(place & 1), data=body),
+            )
+    return protocol, body, None
 
 
 def _transport(protocol: int, data: bytes, *, is_part: bool, is_first: bool) -> dict[str, Any]:

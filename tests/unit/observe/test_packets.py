@@ -99,6 +99,14 @@ def test_ipv6_extension_headers_are_passed_over(headers: list[tuple[int, int, by
     assert (str(found.source), found.ttl) == (ALICE6, 64)
 
 
+@pytest.mark.parametrize("tags", [["8100"], ["8100", "8100"], ["88a8", "8100"], ["88a8", "88a8"], ["9100"] * 9])
+def test_vlan_tags_are_passed_over(tags: list[str]) -> None:
+    """Any number of them, of every kind (IEEE 802.1Q, 802.1ad)."""
+    frame = in_ip(ALICE, SERVER, 6, tcp_segment(1, 2, "SYN", 7))
+    found = seen(frame[:12] + b"".join(bytes.fromhex(tag) + b"\0\5" for tag in tags) + frame[12:])
+    assert (found.kind, found.source_port, str(found.source)) == (PacketKind.TCP, 1, ALICE)
+
+
 def test_only_the_first_fragment_has_ports() -> None:
     """Of both families; a later one is told by its kind and by being a fragment."""
     body = tcp_segment(1, 2, "ACK", 7, data=b"x" * 20)
