@@ -76,7 +76,10 @@ def main() -> None:
         message = error.format_message()
         extra = "unexpected extra argument" in message
         help_text = "`lab --help` and `lab COMMAND --help` say what there is"
-        hint = "an instance is named with --name" if extra else help_text
+        of_note = extra and getattr(getattr(error, "ctx", None), "info_name", "") == "note"
+        hint = (
+            "one claim at a time, or --all" if of_note else "an instance is named with --name" if extra else help_text
+        )
         sys.stderr.write(message + "\n" if message.startswith("Usage:") else f"lab: {message}\nhint: {hint}\n")
         code = UsageError.exit_code
     except LabError as error:

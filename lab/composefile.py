@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ from lab import schema, yamltree
 from lab.crosscheck import Checker, Read
 from lab.errors import LabFileError, Problem
 from lab.model import Lab
-from lab.readers import KEY, described
+from lab.readers import ANY_ADDRESS, KEY, described
 from lab.text import nearest
 from lab.yamltree import Path, Tree, problem_at
 
@@ -119,7 +120,9 @@ class _Faults:
             unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
             told = unread or (one["type"] == "missing" and path in meant)
             if not told:
-                self.problems.append(_problem_of(self.tree, one, near.get(path, "")))
+                found = _problem_of(self.tree, one, near.get(path, ""))
+                hint = found.hint or _address_of(self.root, path, one)
+                self.problems.append(replace(found, hint=hint))
 
 
 def _place(error: ErrorDetails) -> tuple[Path, bool]:
@@ -133,6 +136,27 @@ def _near(path: Path) -> str:
     """The key that was probably meant by an unknown one, "" if none is near or the key is known and refused."""
     part, key = _part_at(path[:-1]), str(path[-1])
     return "" if key in schema.REFUSED.get(part, {}) else nearest(key, _fields(part))
+
+
+def _address_of(root: Mapping[str, yamltree.Value], path: Path, error: ErrorDetails) -> str:
+    """`gw has 192.168.1.1 there`, of a host whose name stands in the place of an address."""
+    name, hosts = error["input"], root.get("services", {})
+    is_address = error.get("ctx", {}).get("expected") == ANY_ADDRESS
+    if not (is_address and isinstance(name, str) and isinstance(hosts, dict) and path[0] == "services"):
+        return ""
+    if path[2] == "networks" or name == path[1]:
+        return ""
+    own, its = (_attached(hosts.get(one)) for one in (str(path[1]), name))
+    shared = {network: part for network, part in its.items() if network in own}
+    chosen = shared if shared or "gateway" in path else its
+    parts = [part for part in chosen.values() if isinstance(part, dict)]
+    found = [str(part[key]) for part in parts for key in ("ipv4_address", "ipv6_address") if part.get(key)]
+    return f"{name} has {', '.join(found)}{' there' if shared else ''}" if found else ""
+
+
+def _attached(host: yamltree.Value | None) -> dict[str, yamltree.Value]:
+    networks = host.get("networks") if isinstance(host, dict) else None
+    return networks if isinstance(networks, dict) else {}
 
 
 def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:

@@ -86,13 +86,18 @@ class Checker:
             self.problem(("services",), "at least one host", "none")
         interfaces = {name: self.interfaces(name, part) for name, part in file.services.items()}
         self.zones = self.names.zones()
-        return Lab(
+        # An address or a record at fault would only make the way through the tree seem broken too.
+        tree_is_known = self.whole and not self.problems
+        lab = Lab(
             name=file.name or default_name,
             title=file.x_lab.title,
             suggestions=tuple(file.x_lab.suggestions),
             networks=networks,
             hosts=tuple(self.host(name, part, interfaces[name]) for name, part in file.services.items()),
         )
+        if tree_is_known:
+            self.names.delegations(lab)
+        return lab
 
     # --------------------------------------------------------------------------------- networks
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lab import schema
-from lab.model import Address, Record, Resolver, Zone
+from lab.delegations import faults
+from lab.model import Address, Lab, Record, Resolver, Zone
 from lab.names import PORT, ROOT, below
 from lab.yamltree import Path
 
@@ -110,8 +111,18 @@ class NameChecker:
 
         for names in circles({name: target for name, (target, _) in aliases.items()}):
             way = " -> ".join((*names, names[0]))
-            hint = "at one of them a record with data is needed"
+            hint = "give one of these names a record with data, such as A, in the place of its CNAME"
             self.checker.problem(aliases[names[-1]][1], "an alias that ends at a name with data", way, hint)
+
+    def delegations(self, lab: Lab) -> None:
+        """Every zone is found from the root. Of a lab whose zones and addresses have no faults."""
+        for fault in faults(lab) if ROOT in self.servers else ():
+            zones = self.parts[fault.host].x_lab.zones
+            here: Path = ("services", fault.host, "x-lab", "zones", next(k for k in zones if absolute(k) == fault.zone))
+            if fault.record is not None:
+                records = next(one.records for one in self.checker.zones[fault.host] if one.name == fault.zone)
+                here = (*here, "records", records.index(fault.record))
+            self.checker.problem(here, fault.expected, fault.observed, fault.hint, at_key=fault.record is None)
 
     def resolver(self, host: str, part: schema.ResolverPart) -> Resolver:
         """A host that resolves for others; it begins where the root zone is served."""

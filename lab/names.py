@@ -5,7 +5,7 @@ Pure, and without a DNS library: records are checked when a lab file is read (se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lab.model import Host, Lab, Record, Zone
 
@@ -37,10 +37,14 @@ def completed(lab: Lab, zone: Zone) -> tuple[Record, ...]:
     numbers = f"1 {REFRESH} {RETRY} {EXPIRE} {zone.negative_ttl}"
     soa = f"{below(hosts[0].name, zone.name)} {below('hostmaster', zone.name)} {numbers}"
     made = [Record(name=zone.name, ttl=zone.negative_ttl, type="SOA", data=soa)]
-    if not any(one.type == "NS" and one.name == zone.name for one in zone.records):
-        for host in hosts:
-            made += _server(zone, host)
-    return (*made, *zone.records)
+    return (*made, *own_servers(zone, hosts), *zone.records)
+
+
+def own_servers(zone: Zone, hosts: Iterable[Host]) -> tuple[Record, ...]:
+    """The NS records that are made for a zone that declares none of its own, with the addresses of its hosts."""
+    if any(one.type == "NS" and one.name == zone.name for one in zone.records):
+        return ()
+    return tuple(one for host in hosts for one in _server(zone, host))
 
 
 def _server(zone: Zone, host: Host) -> Iterator[Record]:
@@ -61,8 +65,7 @@ def zone_file(lab: Lab, zone: Zone) -> str:
 def delegated(lab: Lab) -> tuple[str, ...]:
     """The zones that a resolver finds from the root: each parent names a server of it, whose address leads to one.
 
-    A zone whose parent delegates it to nobody, or to a host that does not serve it, is not among them: that is
-    something to be seen in a lab too.
+    If there is a root these are all zones: a lab file is refused otherwise (see `delegations`).
     """
     zones = {zone.name: zone for host in lab.hosts for zone in host.zones}
     records = {name: completed(lab, zone) for name, zone in zones.items()}

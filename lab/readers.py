@@ -21,6 +21,7 @@ from lab.yamltree import shown
 CAPABILITIES = ("NET_BIND_SERVICE", "NET_RAW")
 KEY = "[key]"
 """How pydantic ends the path of a fault that is in a key, not in its value."""
+ANY_ADDRESS = "an IPv4 or IPv6 address"
 POWER = "it would let a program of the lab change the network or reach the machine"
 MIB = 1024 * 1024
 SIZES = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": MIB, "mb": MIB, "g": 1024 * MIB, "gb": 1024 * MIB}
@@ -127,7 +128,7 @@ def read_boolean(value: object) -> bool:
 
 
 def read_address(value: object) -> Address:
-    expected = "an IPv4 or IPv6 address"
+    expected = ANY_ADDRESS
     text = read_text(value, expected)
     if "%" in text:
         raise wrong(expected, text, "leave out the zone after %")
@@ -311,6 +312,17 @@ def read_words(value: object) -> list[str]:
 
 def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def lines_reader(what: str) -> Callable[[object], list[Any]]:
+    """A list of lines, or one of them alone."""
+
+    def read(value: object) -> list[Any]:
+        if value == "":
+            raise wrong(f"a list of {what}", value, "write [] for none, or leave the key out")
+        return listed(value)
+
+    return read
 
 
 def pairs_reader(separators: str, what: str) -> Callable[[object], dict[str, str]]:

@@ -22,6 +22,7 @@ from lab.readers import (
     POWER,
     address_reader,
     integer_reader,
+    lines_reader,
     listed,
     name_reader,
     pairs_reader,
@@ -99,8 +100,10 @@ FileList = Annotated[list[Annotated[str, BeforeValidator(read_file)]], *_typed(l
 EndpointList = Annotated[list[Annotated[Any, BeforeValidator(read_endpoint)]], *_typed(listed, _ONE_OR_MORE)]
 DomainList = Annotated[list[Annotated[str, BeforeValidator(read_host_name)]], *_typed(listed, _ONE_OR_MORE)]
 OptionList = Annotated[list[Annotated[str, BeforeValidator(read_resolver_option)]], *_typed(listed, _ONE_OR_MORE)]
-RecordList = Annotated[list[Annotated[str, BeforeValidator(read_record_line)]], *_typed(listed, _ONE_OR_MORE)]
-LineList = Annotated[list[Annotated[str, BeforeValidator(read_line)]], *_typed(listed, _ONE_OR_MORE)]
+RecordList = Annotated[
+    list[Annotated[str, BeforeValidator(read_record_line)]], *_typed(lines_reader("records"), _ONE_OR_MORE)
+]
+LineList = Annotated[list[Annotated[str, BeforeValidator(read_line)]], *_typed(lines_reader("commands"), _ONE_OR_MORE)]
 CapabilityList = Annotated[
     list[Annotated[str, BeforeValidator(read_capability)]],
     *_typed(listed, {"type": "array", "items": {"enum": [*CAPABILITIES, *(f"CAP_{one}" for one in CAPABILITIES)]}}),
@@ -406,6 +409,7 @@ REFUSED: dict[type[Part], dict[str, str]] = {
         "aliases": "a host's names are in extra_hosts or in the lab's DNS",
         "priority": "interfaces are in the order of the file: eth0, eth1, …",
     },
+    NatPart: {"inside": "`outside` alone is named; every other network of the host is inside"},
     ServicePart: {
         **dict.fromkeys(("privileged", "devices", "device_cgroup_rules", "security_opt", "group_add"), POWER),
         **dict.fromkeys(("network_mode", "pid", "ipc", "userns_mode", "uts", "cgroup"), POWER),
@@ -424,4 +428,4 @@ REFUSED: dict[type[Part], dict[str, str]] = {
         "container_name": "a container's name is the instance's and the host's",
     },
 }
-"""Keys of Compose that a lab file must not have, each with the reason."""
+"""Keys, most of them of Compose, that a lab file must not have, each with the reason."""

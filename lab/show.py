@@ -377,7 +377,7 @@ def nat_table(tables: Mapping[str, tuple[Translation, ...]]) -> Table:
     several = len(tables) > 1
     forwarded = any(entry.destination_is_translated for entries in tables.values() for entry in entries)
     columns = ("PROTO", "INSIDE", "OUTSIDE", "PEER", "STATE", "LEFT")
-    table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"], gap=1)
+    table = _table("", *["GATEWAY"] * several, *["WAY"] * forwarded, *columns, numbers=["LEFT"])
     for gateway, entries in tables.items():
         for entry in entries[:MOST_ROWS]:
             ends = (joined(*one) for one in (entry.inside, entry.outside, entry.peer))

@@ -10,10 +10,10 @@ from rich.text import Text
 from lab.text import printable
 
 
-def table(title: str, *columns: str, numbers: Iterable[str] = (), gap: int = 2) -> Table:
+def table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
     """A table without lines; columns that are `numbers` are aligned to the right."""
     heading = Text(printable(title), style="table.title") if title else None
-    made = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, gap, 0, 0))
+    made = Table(title=heading, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
         # What one compares, an address above all, is never broken: a terminal that is too narrow wraps whole lines.
         made.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)

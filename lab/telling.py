@@ -5,6 +5,7 @@ Pure: nothing is printed here. The keys of the dictionaries are documented in do
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,10 +49,15 @@ UNREACHABLE = {
 
 
 class Packets:
-    """Tells packets, which must come in the order of their time: times, sequence numbers and names are relative."""
+    """Tells packets, which must come in the order of their time: times and sequence numbers are relative.
 
-    def __init__(self, lab: Lab, points: Iterable[str]) -> None:
+    A host that has several addresses of a family is told with the one that the packet has; where `numeric`, lines have
+    addresses alone.
+    """
+
+    def __init__(self, lab: Lab, points: Iterable[str], *, numeric: bool = False) -> None:
         self._names = host_names(lab)
+        self._labels = {} if numeric else _labels(self._names)
         self._dns = Reader()
         self._start: int | None = None
         self._first: dict[tuple[object, ...], int] = {}
@@ -59,7 +65,7 @@ class Packets:
         self._width = max(map(len, points), default=0) + 1 + longest
 
     def line(self, one: Packet) -> str:
-        """`  0.000124 router/eth1     > router:40388 → server:65432 tcp SYN seq=0 len=0`."""
+        """`  0.000124 router/eth1     > router(203.0.113.1):40388 → server:65432 tcp SYN seq=0 len=0`."""
         self._start = one.time if self._start is None else self._start
         time = (one.time - self._start) / 1e9
         place = interface_name(one.point, one.interface).ljust(self._width)
@@ -101,8 +107,10 @@ class Packets:
     def _end(self, address: Address | None, port: int | None) -> str:
         if address is None:
             return "?"
-        name = self._names.get(address) or address
-        return str(name) if port is None else joined(name, port)
+        label = self._labels.get(address)
+        if port is None:
+            return label or str(address)
+        return f"{label}:{port}" if label else joined(address, port)
 
     def _what(self, one: Packet) -> str:
         said = [_message_words(message) for message in self._dns.take(one)]
@@ -144,6 +152,21 @@ class Packets:
         is_counted = Flag.ACK in one.flags and other in self._first
         acknowledged = (one.acknowledgement - self._first[other]) % SEQUENCES if is_counted else 0
         return (one.sequence - self._first[own]) % SEQUENCES, acknowledged
+
+
+def _labels(names: dict[Address, str]) -> dict[Address, str]:
+    """`server`; `router(203.0.113.1)` where another address of the family is the host's too."""
+    counts = Counter((name, address.version) for address, name in names.items())
+    return {
+        address: f"{name}({address})" if counts[name, address.version] > 1 else name for address, name in names.items()
+    }
+
+
+def until(*, seconds: float | None, count: int | None) -> str:
+    """What ends a capture: `until 3 packets or Ctrl-C`."""
+    packets = [] if count is None else [f"{count} packet{'s' * (count > 1)}"]
+    time = [] if seconds is None else [f"{seconds:g} s have passed"]
+    return f"until {' or '.join([*packets, *time, 'Ctrl-C'])}"
 
 
 def _icmp(one: Packet) -> str:

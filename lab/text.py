@@ -10,9 +10,18 @@ CLOSE = 0.6
 
 
 def nearest(word: str, words: Iterable[str], *, cutoff: float = CLOSE) -> str:
-    """The word that was probably meant, "" if none is near."""
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
+    """The word that was probably meant, "" if none is near: the same in another number before all that are alike."""
+    all_words = list(words)
+    one = _singular(word)
+    number = next((other for other in all_words if _singular(other) == one), "")
+    if number:
+        return number
+    near = difflib.get_close_matches(word, all_words, n=1, cutoff=cutoff)
     return near[0] if near else ""
+
+
+def _singular(word: str) -> str:
+    return f"{word.removesuffix('ies')}y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def suggestion(word: str, words: Iterable[str], *, otherwise: str = "") -> str:

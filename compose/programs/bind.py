@@ -1,20 +1,24 @@
-"""Bind sockets one after the other, hold all of them, and print what came of each.
+"""Bind sockets one after the other, each while all before it are held, and print what came of each.
 
-    python3 bind.py [--reuseaddr] [--reuseport] [--v6only 0|1] PROTOCOL/ADDRESS:PORT...
+    python3 bind.py [--reuseaddr] [--reuseport] [--v6only 0|1] [--hold] PROTOCOL/ADDRESS:PORT...
 
 For example: python3 bind.py tcp/192.0.2.10:8000 tcp/192.0.2.10:8000 'udp/[::]:53'
+With --hold it goes on holding them until it is ended; else its end, which is at once, closes them.
 
 A TCP socket listens as well: with SO_REUSEADDR a second bind can succeed where the second listen does not.
 """
 
 import argparse
 import errno
+import signal
 import socket
+import sys
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--reuseaddr", action="store_true")
 arguments.add_argument("--reuseport", action="store_true")
-arguments.add_argument("--v6only", type=int)
+arguments.add_argument("--v6only", type=int, choices=[0, 1])
+arguments.add_argument("--hold", action="store_true")
 arguments.add_argument("endpoints", nargs="+")
 wanted = arguments.parse_args()
 
@@ -23,6 +27,8 @@ for endpoint in wanted.endpoints:
     protocol, _, rest = endpoint.partition("/")
     address, _, port = rest.rpartition(":")
     address = address.strip("[]")
+    if protocol not in ("tcp", "udp") or not port.isdigit():
+        sys.exit(f"expected PROTOCOL/ADDRESS:PORT, such as tcp/192.0.2.10:8000, found {endpoint}")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
     if wanted.reuseaddr:
@@ -38,7 +44,10 @@ for endpoint in wanted.endpoints:
         # Asked for port 0, the kernel has chosen one; getsockname() tells which.
         print(endpoint, "bound to port", s.getsockname()[1])
     except OSError as error:
-        print(endpoint, errno.errorcode[error.errno])
+        print(endpoint, errno.errorcode.get(error.errno, error.strerror))
     except OverflowError as error:  # Python refuses a number that does not fit into 16 bits by itself
         print(endpoint, "OverflowError:", error)
     held.append(s)
+if wanted.hold:
+    sys.stdout.flush()
+    signal.pause()

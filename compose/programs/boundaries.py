@@ -2,15 +2,25 @@
 
     python3 boundaries.py receive tcp|udp ADDRESS PORT
     python3 boundaries.py send    tcp|udp ADDRESS PORT
+
+The receiver begins to read when it is given a line on its standard input: by then both messages may have arrived.
 """
 
+import argparse
 import socket
 import sys
 
-role, protocol, address, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+arguments = argparse.ArgumentParser()
+arguments.add_argument("role", choices=["receive", "send"])
+arguments.add_argument("protocol", choices=["tcp", "udp"])
+arguments.add_argument("address")
+arguments.add_argument("port", type=int)
+wanted = arguments.parse_args()
+protocol, address, port = wanted.protocol, wanted.address, wanted.port
+
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 with socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM) as s:
-    if role == "send":
+    if wanted.role == "send":
         s.connect((address, port))
         s.send(b"first")
         s.send(b"second")

@@ -6,12 +6,19 @@ Python's connect() takes a name and has it resolved before it asks the kernel to
 only (connect(2)).
 """
 
+import argparse
 import errno
 import socket
 import sys
 
-NAME, PORT = sys.argv[1], int(sys.argv[2])
-FAMILY = socket.AF_INET6 if sys.argv[3:] == ["6"] else socket.AF_INET
+arguments = argparse.ArgumentParser()
+arguments.add_argument("name")
+arguments.add_argument("port", type=int)
+arguments.add_argument("family", choices=["4", "6"], nargs="?", default="4")
+wanted = arguments.parse_args()
+
+NAME, PORT = wanted.name, wanted.port
+FAMILY = socket.AF_INET6 if wanted.family == "6" else socket.AF_INET
 
 with socket.socket(FAMILY, socket.SOCK_STREAM) as s:
     s.settimeout(5)

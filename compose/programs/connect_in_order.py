@@ -17,7 +17,11 @@ arguments.add_argument("port", type=int)
 wanted = arguments.parse_args()
 
 began = time.monotonic()
-for family, kind, protocol, _, address in socket.getaddrinfo(wanted.name, wanted.port, type=socket.SOCK_STREAM):
+try:
+    found = socket.getaddrinfo(wanted.name, wanted.port, type=socket.SOCK_STREAM)
+except socket.gaierror as error:
+    sys.exit(f"{wanted.name}: {error.strerror}")
+for family, kind, protocol, _, address in found:
     with socket.socket(family, kind, protocol) as s:
         s.settimeout(wanted.patience)
         try:

@@ -14,7 +14,8 @@ SOURCE_PORT = int(sys.argv[3]) if len(sys.argv) > 3 else 0  # 0 means: any free 
 FAMILY = socket.AF_INET6 if ":" in HOST else socket.AF_INET
 
 with socket.socket(FAMILY, socket.SOCK_STREAM) as s:
-    s.bind(("", SOURCE_PORT))
+    if SOURCE_PORT:  # a client binds only if it wants a certain port; connect() takes a free one by itself
+        s.bind(("", SOURCE_PORT))
     s.connect((HOST, PORT))
     # Both ends of the connection as this host sees them. Behind a NAT the server sees another source.
     print("Connected from", s.getsockname()[:2], "to", s.getpeername()[:2])

@@ -27,8 +27,11 @@ with socket.socket(FAMILY, socket.SOCK_STREAM) as listener:
         connection, address = listener.accept()
         with connection:
             print("Connected by", address[:2], flush=True)  # of IPv6 there is more: flow label and scope
-            while True:
-                data = connection.recv(1024)
-                if not data:  # the client has closed its side
-                    break
-                connection.sendall(data)
+            try:
+                while True:
+                    data = connection.recv(1024)
+                    if not data:  # the client has closed its side
+                        break
+                    connection.sendall(data)
+            except ConnectionError as error:  # the client broke it off; the next one is served all the same
+                print("Lost:", error, flush=True)

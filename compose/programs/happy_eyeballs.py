@@ -6,6 +6,7 @@ Addresses of both families are tried in turn, the attempts run side by side, and
 kernel does nothing of this by itself; asyncio does it if it is told to.
 """
 
+import argparse
 import asyncio
 import sys
 import time
@@ -19,7 +20,11 @@ async def connect(name, port):
     writer.close()
 
 
+arguments = argparse.ArgumentParser()
+arguments.add_argument("name")
+arguments.add_argument("port", type=int)
+wanted = arguments.parse_args()
 try:
-    asyncio.run(asyncio.wait_for(connect(sys.argv[1], int(sys.argv[2])), timeout=10))
+    asyncio.run(asyncio.wait_for(connect(wanted.name, wanted.port), timeout=10))
 except (OSError, TimeoutError) as error:
     sys.exit(f"no address answered: {error}")

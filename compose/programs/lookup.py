@@ -6,9 +6,15 @@ With --cache the program remembers the first answer for as long as it runs: it w
 changed, because getaddrinfo() does not tell for how long an answer may be kept (the TTL).
 """
 
+import argparse
 import functools
 import socket
 import sys
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--cache", action="store_true")
+arguments.add_argument("name")
+wanted = arguments.parse_args()
 
 
 def addresses(name):
@@ -19,9 +25,9 @@ def addresses(name):
     return " ".join(address[0] for *_, address in found)
 
 
-if "--cache" in sys.argv:
+if wanted.cache:
     addresses = functools.cache(addresses)
 
-print(addresses(sys.argv[-1]), flush=True)
+print(addresses(wanted.name), flush=True)
 for _ in sys.stdin:
-    print(addresses(sys.argv[-1]), flush=True)
+    print(addresses(wanted.name), flush=True)

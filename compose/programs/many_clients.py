@@ -10,6 +10,8 @@ import errno
 import socket
 import sys
 
+if len(sys.argv) < 4 or len(sys.argv) % 3 != 1:
+    sys.exit(__doc__)
 held = []
 words = sys.argv[1:]
 while words:
@@ -22,7 +24,7 @@ while words:
             held.append(s)
         except OSError as error:
             # EADDRNOTAVAIL: every port of the ephemeral range leads to this one endpoint already.
-            print(f"{address} {port}:", errno.errorcode[error.errno], flush=True)
+            print(f"{address} {port}:", errno.errorcode.get(error.errno, "no answer"), flush=True)
 
 # The last that came asks first: a server that takes one client after the other would now keep all others waiting.
 for s in reversed(held):

@@ -1,19 +1,26 @@
 """Send a number of bytes over TCP, or receive them; both print how many and their SHA-256.
 
     python3 transfer.py receive ADDRESS PORT
-    python3 transfer.py send ADDRESS PORT BYTES
+    python3 transfer.py send ADDRESS PORT [BYTES]
 """
 
+import argparse
 import hashlib
 import random
 import socket
-import sys
 
-role, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+arguments = argparse.ArgumentParser()
+arguments.add_argument("role", choices=["receive", "send"])
+arguments.add_argument("address")
+arguments.add_argument("port", type=int)
+arguments.add_argument("bytes", type=int, nargs="?", default=1 << 20)
+wanted = arguments.parse_args()
+address, port = wanted.address, wanted.port
+
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 digest, count = hashlib.sha256(), 0
 with socket.socket(family, socket.SOCK_STREAM) as s:
-    if role == "receive":
+    if wanted.role == "receive":
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind((address, port))
         s.listen()
@@ -24,7 +31,7 @@ with socket.socket(family, socket.SOCK_STREAM) as s:
                 digest.update(data)
                 count += len(data)
     else:
-        data = random.Random(1).randbytes(int(sys.argv[4]))  # the same each time, and no two parts alike
+        data = random.Random(1).randbytes(wanted.bytes)  # the same each time, and no two parts alike
         digest.update(data)
         count = len(data)
         s.connect((address, port))

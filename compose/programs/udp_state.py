@@ -5,21 +5,27 @@
 With --connect the socket knows its peer, and so learns of ICMP errors (udp(7)): without it nobody tells.
 """
 
+import argparse
 import errno
 import socket
 import sys
 
-connect = "--connect" in sys.argv
-address, port = sys.argv[-2], int(sys.argv[-1])
-with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--connect", action="store_true")
+arguments.add_argument("address")
+arguments.add_argument("port", type=int)
+wanted = arguments.parse_args()
+server = (wanted.address, wanted.port)
+
+with socket.socket(socket.AF_INET6 if ":" in wanted.address else socket.AF_INET, socket.SOCK_DGRAM) as s:
     s.settimeout(1)
-    if connect:
-        s.connect((address, port))
+    if wanted.connect:
+        s.connect(server)
     for line in sys.stdin:
         try:
-            s.send(line.encode()) if connect else s.sendto(line.encode(), (address, port))
+            s.send(line.encode()) if wanted.connect else s.sendto(line.encode(), server)
             print("answer:", s.recv(1024).decode().strip(), flush=True)
         except TimeoutError:
             print("no answer, and no error", flush=True)
         except OSError as error:
-            print(errno.errorcode[error.errno], flush=True)
+            print(errno.errorcode.get(error.errno, error.strerror), flush=True)

@@ -43,4 +43,4 @@ with socket.socket(family, socket.SOCK_STREAM if wanted.protocol == "tcp" else s
     except TimeoutError:
         sys.exit("no answer")
     except OSError as error:
-        sys.exit(errno.errorcode[error.errno])
+        sys.exit(errno.errorcode.get(error.errno, error.strerror))

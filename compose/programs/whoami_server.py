@@ -5,26 +5,34 @@
 The answer is `NAME sees ADDRESS PORT`. Behind a NAT that is not what the client believes of itself.
 """
 
+import argparse
 import socket
-import sys
 import threading
 
-options = [word for word in sys.argv[1:] if word.startswith("--")]
-words = [word for word in sys.argv[1:] if not word.startswith("--")]
-protocol, address, port = words[0], words[1], int(words[2])
-name = words[3] if len(words) > 3 else "server"
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--reuseport", action="store_true")
+arguments.add_argument("--v6only", action="store_true")
+arguments.add_argument("protocol", choices=["tcp", "udp"])
+arguments.add_argument("address")
+arguments.add_argument("port", type=int)
+arguments.add_argument("name", nargs="?", default="server")
+wanted = arguments.parse_args()
+protocol, address, port = wanted.protocol, wanted.address, wanted.port
 
 
 def answer(peer):
-    return f"{name} sees {peer[0]} {peer[1]}\n".encode()
+    return f"{wanted.name} sees {peer[0]} {peer[1]}\n".encode()
 
 
 def serve(connection, peer):
     """One client, for as long as it likes: a line for each of its messages."""
     with connection:
         print("connected by", *peer[:2], flush=True)
-        while connection.recv(1024):
-            connection.sendall(answer(peer))
+        try:
+            while connection.recv(1024):
+                connection.sendall(answer(peer))
+        except ConnectionError as error:  # the client broke it off
+            print("lost", *peer[:2], error, flush=True)
 
 
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -33,11 +41,11 @@ with socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.S
     # it would let two servers take one port, and only the last would hear anything.
     if protocol == "tcp":
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if "--reuseport" in options:
+    if wanted.reuseport:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:
         # Off, one socket at [::] serves IPv4 clients too; they appear as ::ffff:192.0.2.20.
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, "--v6only" in options)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, wanted.v6only)
     s.bind((address, port))
     if protocol == "tcp":
         s.listen()

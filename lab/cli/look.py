@@ -149,10 +149,15 @@ def capture(
     ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", min=0, help="End after this time.")] = None,
     count: Annotated[int | None, typer.Option("--count", min=1, help="End after so many packets.")] = None,
+    numeric: Annotated[
+        bool, typer.Option("-n", "--numeric", help="Tell addresses alone, and no names of hosts.")
+    ] = False,
     name: InstanceName = None,
     as_json: AsJson = False,
 ) -> None:
     """Show packets as they pass hosts and networks, until Ctrl-C; or write them into a file."""
+    from lab.telling import until
+
     if output is not None and as_json:
         raise UsageError("expected one of -o and --json, found both")
     if output == "-" and sys.stdout.isatty():
@@ -160,8 +165,12 @@ def capture(
     with opened_instance(name) as instance:
         chosen = points or [_unambiguous(instance, host.name) for host in instance.lab.hosts]
         recording = instance.capture(chosen)
-        with _told(instance, recording, output, as_json=as_json) as tell, _interrupts() as ended, recording:
-            sys.stderr.write(f"capturing at {', '.join(recording.points)} until Ctrl-C\n")
+        with (
+            _told(instance, recording, output, numeric=numeric, as_json=as_json) as tell,
+            _interrupts() as ended,
+            recording,
+        ):
+            sys.stderr.write(f"capturing at {', '.join(recording.points)} {until(seconds=seconds, count=count)}\n")
             shown = _capture(recording, tell, ended, seconds=seconds, count=count)
     if output is not None:
         sys.stderr.write(f"{shown} packets" + ("\n" if output == "-" else f" in {output}\n"))
@@ -202,13 +211,13 @@ def _capture(
 
 @contextlib.contextmanager
 def _told(
-    instance: Instance, recording: Capture, output: str | None, *, as_json: bool
+    instance: Instance, recording: Capture, output: str | None, *, numeric: bool, as_json: bool
 ) -> Iterator[Callable[[tuple[Packet, ...]], None]]:
     """Where packets go: lines on standard output, or a file."""
     if output is None:
         from lab.telling import Packets
 
-        teller = Packets(instance.lab, recording.points)
+        teller = Packets(instance.lab, recording.points, numeric=numeric)
 
         def write_lines(packets: tuple[Packet, ...]) -> None:
             for one in packets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -49,10 +50,9 @@ def note(
             console.show(page.list_table(the_note.CLAIMS, remembered, now=time.time(), width=console.width()))
         return
     wanted = the_note.CLAIMS if claim is None else (the_note.find(claim),)
-    if page_file is not None and not page_file.parent.is_dir():
-        raise UsageError(f"expected a folder to write {page_file} into, found none named {page_file.parent}")
+    if page_file is not None:
+        _check_writable(page_file)
     outcomes = _shown(wanted, keep=keep, quiet=as_json)
-    record.write(memory, outcomes, claims=the_note.CLAIMS)
     if page_file is not None:
         _write(page_file, page.html(outcomes, when=time.time()))
     if as_json:
@@ -63,17 +63,31 @@ def note(
 
 
 def _shown(claims: tuple[Claim, ...], *, keep: bool, quiet: bool) -> list[Outcome]:
-    """The outcomes of claims, in their order; each is printed as it comes."""
-    from lab.note import page, run
+    """The outcomes of claims, printed in their order and remembered as they come."""
+    from lab.note import page, record, run
 
     width = min(console.width(), 100)
     found: dict[str, Outcome] = {}
+    waiting = list(claims)
     with console.Progress() as progress, opened_engine() as engine:
         for one in run.show(engine, claims, keep=keep, say=progress.say):
             found[one.claim.id] = one
-            if not quiet:
-                console.show_all(page.outcome_text(one, width=width))
+            record.write(record.path(), [one])
+            while waiting and waiting[0].id in found:
+                claim = waiting.pop(0)
+                if not quiet:
+                    console.show_all(page.outcome_text(found[claim.id], width=width))
     return [found[claim.id] for claim in claims]
+
+
+def _check_writable(file: Path) -> None:
+    """Before anything is shown, which takes a while. Raises UsageError."""
+    if not file.parent.is_dir():
+        raise UsageError(f"expected a folder to write {file} into, found none named {file.parent}")
+    if file.is_dir():
+        raise UsageError(f"expected a file to write, found {file}, which is a folder")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"expected to write {file}, but may not")
 
 
 def _write(file: Path, text: str) -> None:

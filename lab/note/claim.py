@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -45,11 +43,6 @@ class Claim:
     def did(self) -> str:
         """What the demonstration does, in a sentence or two."""
         return " ".join((self.show.__doc__ or "").split())
-
-    @property
-    def digest(self) -> str:
-        """Changes with the text of the demonstration, so that an old verdict is not taken for one on a new claim."""
-        return hashlib.sha256(f"{self.says}{self.care}{inspect.getsource(self.show)}".encode()).hexdigest()[:16]
 
 
 def claim(*, id: str, says: str, lab: str, source: str, care: str = "") -> Callable[[Show], Claim]:  # noqa: A002

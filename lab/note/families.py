@@ -8,6 +8,7 @@ from lab.note.claim import claim
 from lab.note.ports import LEFT, LEFT6, bound
 from lab.note.sockets import asking
 from lab.note.stage import Stage
+from lab.text import joined
 
 SERVER4, SERVER6 = "198.51.100.80", "2001:db8:2::80"
 BROKEN4, BROKEN6 = "198.51.100.90", "2001:db8:2::90"
@@ -25,11 +26,10 @@ def ipv6(stage: Stage) -> None:
     for family, address in (("AF_INET", LEFT), ("AF_INET6", LEFT6)):
         for host, file in (("server", "server.py"), ("ann", "client.py")):
             stage.put(host, f"note_{file}", asking(stage, address, file).replace("AF_INET", family))
-        where = f"[{address}]" if ":" in address else address
-        server = stage.serve("server", "note_server.py", at=f"tcp/{where}:65432")
+        server = stage.serve("server", "note_server.py", at=f"tcp/{joined(address, 65432)}")
         last = (stage.run("ann", "note_client.py").splitlines() or ["nothing"])[-1]
         printed = stage.instance.output("server", server).text.decode().strip()
-        stage.row(family=family, server_at=f"{where}:65432", client_printed=last, server_printed=printed)
+        stage.row(family=family, server_at=joined(address, 65432), client_printed=last, server_printed=printed)
         stage.expect(f"the client's output, {family}", last, "Received b'Hello, server'")
 
 
@@ -39,9 +39,9 @@ def ipv6(stage: Stage) -> None:
     "sometimes the application) has preferences for which one to use.",
     lab="dual-stack",
     source="RFC 6724 (order); gai.conf(5); RFC 8305 (Happy Eyeballs)",
-    care="The order is getaddrinfo()'s, in the C library, not the kernel's: IPv6 first where it can be reached. "
-    "What to do when the first address does not answer is the program's business: one that tries in order waits, one "
-    "that does as RFC 8305 says hardly does.",
+    care="The order is getaddrinfo()'s, in the C library, not the kernel's: IPv6 first where the host has an IPv6 "
+    "address and a route; nobody asks whether the other end answers. What to do when it does not is the program's "
+    "business: one that tries in order waits, one that does as RFC 8305 says hardly does.",
 )
 def dual_stack(stage: Stage) -> None:
     """A name with both addresses is looked up on a host with both families and on one with each alone, then with
@@ -81,9 +81,9 @@ def _looked_up(stage: Stage, host: str, also: str, expected: list[str]) -> None:
     says="(The connect() function will work with either IPv4 or IPv6 addresses: one IPv6 socket can serve both.)",
     lab="ports",
     source="RFC 3493 §3.7, §5.3; RFC 4291 §2.5.5.2; ipv6(7), IPV6_V6ONLY",
-    care="Only one bound to [::] with IPV6_V6ONLY off, and it takes the port of both families. It then knows an "
-    "IPv4 client by a mapped address, ::ffff:192.0.2.20. The default is the kernel's (net.ipv6.bindv6only), so a "
-    "program sets the option.",
+    care="Only a socket bound to [::] with IPV6_V6ONLY off serves both, and it takes the port of both. It then "
+    "knows an IPv4 client by a mapped address, ::ffff:192.0.2.20. The default is the kernel's (net.ipv6.bindv6only), "
+    "so a program sets the option.",
 )
 def v6only(stage: Stage) -> None:
     """A server listens on [::] with the option off and on; it is asked over both families, and another program wants
@@ -95,7 +95,7 @@ def v6only(stage: Stage) -> None:
         stage.whoami("server", "tcp", "::", port, "server", *(["--v6only"] if option == "on" else []))
         by4, by6 = (stage.ask("ann", "tcp", address, port) for address in (LEFT, LEFT6))
         taken = bound(stage, "server", f"tcp/0.0.0.0:{port}")[f"tcp/0.0.0.0:{port}"]
-        stage.row(v6only=option, asked_by_IPv4=by4.said, asked_by_IPv6=by6.said, binding_0_0_0_0=taken)
+        stage.row(v6only=option, asked_by_IPv4=by4.said, asked_by_IPv6=by6.said, binding_the_IPv4_port=taken)
         stage.expect(f"option {option}, over IPv4", by4.server or by4.text, refused[option])
         stage.expect(f"option {option}, over IPv6", by6.server or by6.text, "server")
         stage.expect(f"option {option}, the port of 0.0.0.0", taken, second[option])

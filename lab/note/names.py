@@ -35,7 +35,7 @@ PORT = 8000
 def connect_address(stage: Stage) -> None:
     """One program connects to an address, and then to a name; everything that leaves its host is recorded."""
     for target in (WWW, "www.example.com"):
-        with stage.instance.capture(["alice"]) as capture:
+        with stage.capture("alice") as capture:
             said = stage.run("alice", "connect_by_name.py", target, PORT)
         asked, syns = asked_for(capture.packets), _syns(capture.packets)
         stage.row(connects_to=target, DNS_queries=len(asked), SYNs=len(syns), result=said)
@@ -55,7 +55,7 @@ def connect_address(stage: Stage) -> None:
 )
 def connect_name(stage: Stage) -> None:
     """A program connects to a name; what leaves and reaches its host is recorded, and shown in the order of time."""
-    with stage.instance.capture(["alice"]) as capture:
+    with stage.capture("alice") as capture:
         stage.run("alice", "connect_by_name.py", "www.example.com", PORT)
     asked, syns = asked_for(capture.packets), _syns(capture.packets)
     events = [(one.time, f"asks {one.server}: {one.name} {one.type}?") for one in asked]
@@ -73,7 +73,8 @@ def connect_name(stage: Stage) -> None:
     says='Checks the local "hosts" file … If not found in the hosts file, it queries the configured DNS servers',
     lab="names",
     source="hosts(5); nsswitch.conf(5)",
-    care="The order is a setting: the line `hosts:` of /etc/nsswitch.conf. `files dns` is what most systems have.",
+    care="The order is a setting: the line `hosts:` of /etc/nsswitch.conf. `files` stands before `dns` in it on "
+    "most systems.",
 )
 def hosts_file(stage: Stage) -> None:
     """A name stands in DNS, and with another address in one host's hosts file; both hosts connect to it."""
@@ -82,7 +83,7 @@ def hosts_file(stage: Stage) -> None:
     stage.expect("the order of alice's nsswitch.conf", hosts[:2], ["files", "dns"])
     expected = {"alice": (PRINTER, 0), "bob": (WWW, 1)}
     for host, (address, count) in expected.items():
-        with stage.instance.capture([host]) as capture:
+        with stage.capture(host) as capture:
             said = stage.run(host, "connect_by_name.py", "printer.example.com", PORT).partition(" |")[0]
         asked = {one.name for one in asked_for(capture.packets)}
         line = "yes" if "printer" in stage.read(host, "/etc/hosts") else "no"
@@ -100,7 +101,7 @@ def hosts_file(stage: Stage) -> None:
 def resolve_error(stage: Stage) -> None:
     """A program connects to a name that does not exist, and to one that does."""
     for name, rcode in (("nothing.example.com", "NXDOMAIN"), ("www.example.com", "NOERROR")):
-        with stage.instance.capture(["alice"]) as capture:
+        with stage.capture("alice") as capture:
             said = stage.run("alice", "connect_by_name.py", name, PORT)
         answers = {one.answer.rcode for one in asked_for(capture.packets) if one.answer}
         syns = _syns(capture.packets)
@@ -123,8 +124,8 @@ def resolve_error(stage: Stage) -> None:
 def user_kernel(stage: Stage) -> None:
     """The system calls of a program that connects to a name are traced from outside, and what its host sends is
     recorded: which of it the program asked for, and what the kernel did by itself."""
-    with stage.instance.capture(["alice"]) as capture:
-        calls = stage.trace("alice", "connect_by_name.py", "www.example.com", PORT).calls
+    with stage.capture("alice") as capture:
+        calls = stage.trace("alice", "connect_by_name.py", "www.example.com", PORT)
     steps = [(one.time, what, _called(one)) for one in calls if (what := _step(one))]
     for _, what, call in steps:
         stage.row(the_program_calls=call, which=what)
@@ -183,7 +184,7 @@ def _called(one: Call) -> str:
 def cache_application(stage: Stage) -> None:
     """A program looks one name up three times, once without and once with a memory of its own."""
     for option, times in (((), 3), (("--cache",), 1)):
-        with stage.instance.capture(["alice"]) as capture:
+        with stage.capture("alice") as capture:
             printed = stage.run("alice", "lookup.py", *option, "four.example.com", stdin="\n\n").splitlines()
         asked = _of_type(asked_for(capture.packets), "A")
         stage.row(program=" ".join(("lookup.py", *option)), lookups=len(printed), DNS_queries=len(asked))
@@ -205,26 +206,27 @@ def cache_system(stage: Stage) -> None:
     """On a host without a cache and on one with nscd, two processes look a name up; on the second, processes go on
     until the host asks again."""
     for host, count in (("alice", 2), ("bob", 1)):
-        with stage.instance.capture([host]) as capture:
+        with stage.capture(host) as capture:
             found = [stage.run(host, "lookup.py", "four.example.com") for _ in range(2)]
         asked = _of_type(_leaving(capture.packets, host), "A")
         stage.row(host=host, name="four.example.com, TTL 60", processes=2, DNS_queries=len(asked))
         stage.expect(f"answers on {host}", found, [WWW] * 2)
         stage.expect(f"DNS queries of {host}", len(asked), count)
     stage.table("until bob asks again")
-    with stage.instance.capture(["bob"]) as capture:
+    with stage.capture("bob") as capture:
         lookups, asked = _until_asked_again(stage, capture, "bob", "bob")
     _expired(stage, "bob", f"{SHORT}, TTL {TTL}", lookups, asked)
-    with stage.instance.capture(["bob"]) as capture:
+    with stage.capture("bob") as capture:
         stage.run("bob", "lookup.py", "four.example.com")
-    stage.expect("DNS queries for the name with a TTL of 60, by then", len(asked_for(capture.packets)), 0)
+    again = _about(asked_for(capture.packets), "bob", "four.example.com")
+    stage.expect("DNS queries for the name with a TTL of 60, by then", len(again), 0)
 
 
 @claim(
     id="cache-server",
     says="DNS Server Caching: DNS servers themselves cache results to speed up responses.",
     lab="names",
-    source="RFC 1034 §4.3.4, §5.3.3; RFC 2308 (negative caching); RFC 8767",
+    source="RFC 1034 §4.3.4, §5.3.3; RFC 2308 (negative caching)",
     care="The resolver that asks others does; a server that is the authority for a zone has nothing to cache. That "
     "a name does not exist is cached as well, for the time that the zone's SOA record says.",
 )
@@ -232,7 +234,7 @@ def cache_server(stage: Stage) -> None:
     """Two hosts ask one resolver for the same names, one that exists and one that does not; what reaches the zone's own
     server is recorded. Then one of them goes on until the resolver asks again."""
     for name, answer in (("four.example.com", WWW), ("nothing.example.com", "gaierror: Name or service not known")):
-        with stage.instance.capture(["alice", "bob", "ns"]) as capture:
+        with stage.capture("alice", "bob", "ns") as capture:
             found = [stage.run(host, "lookup.py", name) for host in ("alice", "bob")]
         seen = {
             point: _of_type(_about(asked_for(capture.packets), point, name), "A") for point in ("alice", "bob", "ns")
@@ -242,12 +244,12 @@ def cache_server(stage: Stage) -> None:
             name=name,
             asked_by_alice=len(seen["alice"]),
             by_bob=len(seen["bob"]),
-            reached_the_zones_server=len(seen["ns"]),
+            queries_at_the_zone_server=len(seen["ns"]),
         )
         stage.expect(f"answers for {name}", found, [answer] * 2)
         stage.expect(f"queries of alice and bob for {name}", [len(seen["alice"]), len(seen["bob"])], [1, 1])
         stage.expect(f"queries for {name} that reach the zone's server", len(seen["ns"]), 1)
-    with stage.instance.capture(["ns"]) as capture:
+    with stage.capture("ns") as capture:
         lookups, asked = _until_asked_again(stage, capture, "alice", "ns")
     stage.table("after the TTL")
     _expired(stage, "resolver", f"{SHORT}, TTL {TTL}", lookups, asked)

@@ -128,7 +128,9 @@ def _quoted(says: str) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(" ".join(text.split()), width, initial_indent="  ", subsequent_indent="    ")
+    return textwrap.fill(
+        " ".join(text.split()), width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:

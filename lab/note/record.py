@@ -6,14 +6,20 @@ time, and a verdict on a claim whose demonstration has changed since is not show
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from lab import labfiles
+from lab.note import run, stage
 from lab.note.claim import Claim, Outcome, Verdict
 
 
@@ -36,30 +42,55 @@ def path(environment: Mapping[str, str] = os.environ) -> Path | None:
     return Path(state, "socketlab", "note.json")
 
 
+def digests(claims: Iterable[Claim]) -> dict[str, str]:
+    """What the demonstration of each claim is made of, as a hash: the claim's module, its lab, and what all share.
+
+    A verdict on another demonstration is none on this one.
+    """
+    programs = run.programs()
+    shared = b"".join([inspect.getsource(stage).encode(), *(programs[name] for name in sorted(programs))])
+    return {
+        claim.id: hashlib.sha256(
+            b"".join([claim.says.encode(), _module(claim).encode(), labfiles.find(claim.lab).read_bytes(), shared])
+        ).hexdigest()[:16]
+        for claim in claims
+    }
+
+
+def _module(claim: Claim) -> str:
+    return inspect.getsource(sys.modules[claim.show.__module__])
+
+
 def read(file: Path | None, claims: Iterable[Claim]) -> dict[str, Remembered]:
     """The last verdicts, by claim. What cannot be read is not remembered."""
+    kept = _stored(file)
+    known = {claim.id: claim for claim in claims if claim.id in kept}
+    current = digests(known.values())
+    return {
+        name: Remembered(verdict=Verdict(kept[name]["verdict"]), when=float(kept[name]["when"]))
+        for name in known
+        if kept[name]["digest"] == current[name]
+    }
+
+
+def _stored(file: Path | None) -> dict[str, dict[str, Any]]:
+    """What the file holds, if all of it is as it should be."""
     try:
         stored = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        return {
-            claim.id: Remembered(verdict=Verdict(stored[claim.id]["verdict"]), when=float(stored[claim.id]["when"]))
-            for claim in claims
-            if claim.id in stored and stored[claim.id]["digest"] == claim.digest
-        }
-    except (OSError, ValueError, TypeError, KeyError):
+        for one in stored.values():
+            Verdict(one["verdict"]), float(one["when"]), one["digest"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
+    return dict(stored)
 
 
-def write(file: Path | None, outcomes: Iterable[Outcome], *, claims: Iterable[Claim]) -> None:
+def write(file: Path | None, outcomes: Sequence[Outcome]) -> None:
     """Remember outcomes beside those that are remembered. A folder that cannot be written to is no reason to fail."""
     if file is None:
         return
-    known = {claim.id: claim for claim in claims}
-    kept = {
-        name: {"digest": known[name].digest, "verdict": one.verdict, "when": one.when}
-        for name, one in read(file, known.values()).items()
-    }
-    kept |= {
-        one.claim.id: {"digest": one.claim.digest, "verdict": one.verdict, "when": time.time()} for one in outcomes
+    current = digests(one.claim for one in outcomes)
+    kept = _stored(file) | {
+        one.claim.id: {"digest": current[one.claim.id], "verdict": one.verdict, "when": time.time()} for one in outcomes
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -105,7 +105,7 @@ class _Work:
         """The instance that was kept of a lab, if it is as a new one would be and nobody else is at work on it."""
         name = f"{PREFIX}{lab.name}"
         found = next((one for one in instances.running(self.engine) if one.name == name), None)
-        if found is None or not _is_current(found, self.refs):
+        if found is None or not found.whole:
             return None
         with ExitStack() as own:
             try:
@@ -113,17 +113,26 @@ class _Work:
                 own.enter_context(instance.wiring.turn(seconds=0))
             except (AgentError, InstanceError):  # another is at work on it, or has just ended it
                 return None
-            if instance.lab != lab or not instance.wiring.is_sealed():  # its file has changed, or it is about to start
+            if not instance.wiring.is_sealed():  # another is about to start it
                 return None
-            stack.push(own.pop_all())
-        return instance
+            if instance.lab == lab and _is_current(found, self.refs):
+                stack.push(own.pop_all())
+                return instance
+        self.say(f"removing {name}, which is of older content")
+        instances.down(self.engine, name)
+        return None
 
     def _started(self, lab: Lab, stack: ExitStack) -> Instance:
-        name = f"{PREFIX}{lab.name}"
-        if not self.keep or any(one.name == name for one in instances.running(self.engine)):
-            name += f"-{uuid.uuid4().hex[:6]}"
-        self.say(f"starting {name}")
-        instance = live.up(self.engine, lab, name=name, images=self.refs, say=lambda _: None)
+        kept, own = f"{PREFIX}{lab.name}", f"{PREFIX}{lab.name}-{uuid.uuid4().hex[:6]}"
+        for name in [kept, own] if self.keep else [own]:
+            self.say(f"starting {name}")
+            try:
+                instance = live.up(self.engine, lab, name=name, images=self.refs, say=lambda _: None)
+            except InstanceError:
+                if name == own:
+                    raise
+                continue  # it is there, and somebody is at work on it
+            break
         if not self.keep:
             stack.callback(instances.down, self.engine, name)
         stack.enter_context(instance)
@@ -147,9 +156,9 @@ class _Work:
 
 
 def _is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
-    """Whether an instance is whole, and made of the images that would be used today."""
+    """Whether an instance is made of the images that would be used today."""
     tags = {reference.rpartition(":")[2] for reference in refs.values()}
-    return found.whole and all(any(content.startswith(tag) for tag in tags) for content in found.contents)
+    return all(any(content.startswith(tag) for tag in tags) for content in found.contents)
 
 
 def _failed(claim: Claim, reason: str) -> Outcome:

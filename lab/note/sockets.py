@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.note.claim import claim
 from lab.note.ports import LEFT
-from lab.note.stage import Stage, text_of
+from lab.note.stage import Stage, text_of, traced_whole
 from lab.observe import State
 from lab.observe.syscalls import Call, sockets
 
@@ -22,13 +22,14 @@ LOCALHOST = "HOST = '127.0.0.1'"
 )
 def lifecycle(stage: Stage) -> None:
     """The note's own server and client run word for word on one host; their system calls are traced from outside, and
-    those on sockets are listed. The numbers are file descriptors: which socket a call is about."""
+    those on sockets are listed. The numbers are file descriptors: which socket a call is about. accept4(), sendto() and
+    recvfrom() are what Linux has for accept(), send() and recv()."""
     traced = stage.trace_server("server", "server.py", at="tcp/127.0.0.1:65432")
-    client = socket_calls(stage.trace("server", "client.py").calls)
-    server = socket_calls(traced.result().calls)
+    client = socket_calls(stage.trace("server", "client.py"))
+    server = socket_calls(traced_whole("server.py", traced.result()))
     for program, calls in (("server.py", server), ("client.py", client)):
         for one in calls:
-            stage.row(program=program, call=one.name, on_socket=one.descriptor or "", gives=_given(one))
+            stage.row(program=program, call=one.name, on_socket=one.descriptor or "", with_or_result=_given(one))
     asked = ["socket", "connect", "sendto", "recvfrom", "close"]
     stage.expect("the client's calls", [one.name for one in client], asked)
     # The last recvfrom gives nothing: the client has closed. Of the two sockets the connection's is closed first.
@@ -59,7 +60,7 @@ def _given(one: Call) -> str:
     says="Accept an incoming connection request from a client, creating a new socket for that specific connection. "
     "This is crucial; the original listening socket remains open to accept further connections.",
     lab="ports",
-    source="accept(2); RFC 9293 §3.1 (a connection is known by both of its sockets)",
+    source="accept(2); RFC 9293 §3.4.1 (a connection is defined by a pair of sockets)",
     care="The new socket has the same local port as the listening one, not a port of its own: what differs is the "
     "other end.",
 )
@@ -86,7 +87,7 @@ def accept(stage: Stage) -> None:
     says="Every network connection is composed of two sockets: … Local Socket: The socket on the initiating side "
     '(often the "client"). … Remote Socket: The socket on the receiving side (often the "server").',
     lab="ports",
-    source="RFC 9293 §3.1, §4 (Glossary: connection)",
+    source="RFC 9293 §3.4.1, §4 (Glossary: connection)",
     care="Which of them is local depends on where one stands: each end calls its own socket local.",
 )
 def connection(stage: Stage) -> None:
@@ -122,10 +123,9 @@ def many_clients(stage: Stage) -> None:
     clients = stage.talk("ann", "many_clients.py", LEFT, 8000, count)
     answers = [stage.hear(clients) for _ in range(count)]
     held = stage.on_port("server", 8000, State.ESTAB)
-    stage.row(
-        server="whoami_server.py", clients=count, answered=sum("sees" in one for one in answers), sockets=len(held)
-    )
-    stage.expect("clients that got an answer", sum("server sees" in one for one in answers), count)
+    answered = sum("server sees" in one for one in answers)
+    stage.row(server="whoami_server.py", clients=count, answered=answered, then="goes on")
+    stage.expect("clients that got an answer", answered, count)
     stage.expect("connections that the server holds meanwhile", len({str(one.remote) for one in held}), count)
     stage.put("server", "note_server.py", asking(stage, LEFT, "server.py"))
     name = stage.serve("server", "note_server.py", at=f"tcp/{LEFT}:65432")
@@ -137,7 +137,7 @@ def many_clients(stage: Stage) -> None:
         server="server.py of the note",
         clients=2,
         answered=int("Received" in first) + int("Received" in second),
-        sockets=end,
+        then=f"ends: {end}",
     )
     stage.expect("the note's server to its first client", first, "Received b'Hello, server'")
     stage.expect("and to its second", second, "ConnectionRefusedError: [Errno 111] Connection refused")
@@ -154,11 +154,13 @@ def many_clients(stage: Stage) -> None:
 def echo(stage: Stage) -> None:
     """The note's server and client run word for word on one host; then the client runs on another host, first
     unchanged, then with the server's address in both programs."""
-    stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
+    first = stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
     stage.table("who hears whom")
     _met(stage, "as in the note", "server", "client.py", "Received b'Hello, server'")
-    stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
+    stage.until("the server's end, after its one client", lambda: stage.instance.output("server", first).end, bool)
+    second = stage.serve("server", "server.py", at="tcp/127.0.0.1:65432")
     _met(stage, "as in the note", "ann", "client.py", "ConnectionRefusedError: [Errno 111] Connection refused")
+    stage.expect("the server that ann did not reach", stage.instance.output("server", second).end or "waits", "waits")
     stage.put("server", "note_server.py", asking(stage, LEFT, "server.py"))
     stage.put("ann", "note_client.py", asking(stage, LEFT))
     server = stage.serve("server", "note_server.py", at=f"tcp/{LEFT}:65432")

@@ -19,9 +19,12 @@ from lab.live import Instance, Printed, Traced
 from lab.model import Address
 from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.observe import Socket, State, Translation, listeners
+from lab.observe.syscalls import Call
 from lab.plan import HOME
 from lab.readers import read_endpoint
+from lab.recordings import Capture
 from lab.talk import Talk
+from lab.text import joined
 
 SEEN_SECONDS = 5.0
 COMMAND_SECONDS = 5.0
@@ -58,7 +61,7 @@ class Answer:
     @property
     def said(self) -> str:
         """The answer in short, for a table."""
-        return f"{self.server}: {self.seen}" if self.server else self.text
+        return f"{self.server} sees {self.seen}" if self.server else self.text
 
 
 _ANSWER = re.compile(r"from (?P<own>\S+ \d+) \| (?P<server>\S+) sees (?P<seen>\S+ \d+)")
@@ -71,11 +74,6 @@ def read_answer(text: str) -> Answer:
         return Answer(text=text.strip() or "nothing")
     own, seen = (joined(*found[key].split()) for key in ("own", "seen"))
     return Answer(text=text.strip(), own=own, server=found["server"], seen=seen)
-
-
-def joined(address: str, port: object) -> str:
-    """ADDRESS:PORT, with brackets around an IPv6 address (RFC 3986 §3.2.2)."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def text_of(end: End) -> str:
@@ -173,9 +171,10 @@ class Stage:
         """Start a program that waits for its standard input; it ends with the demonstration."""
         return self._stack.enter_context(self.instance.talk(host, _command(file, words), cwd=self.folder(host)))
 
-    def trace(self, host: str, file: str, *words: object) -> Traced:
-        """Run a program to its end, and trace its system calls from outside."""
-        return self.instance.trace(host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+    def trace(self, host: str, file: str, *words: object) -> tuple[Call, ...]:
+        """Run a program to its end; its system calls, seen from outside."""
+        traced = self.instance.trace(host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+        return traced_whole(file, traced)
 
     def trace_server(self, host: str, file: str, *words: object, at: str) -> Future[Traced]:
         """Trace a server while others use it, from when it listens at PROTOCOL/ADDRESS:PORT; its result comes with its
@@ -197,6 +196,8 @@ class Stage:
     def hear(self, talk: Talk, *, seconds: float = SEEN_SECONDS) -> str:
         """The next line of such a program. Raises NotSeenError."""
         line = talk.line(seconds=seconds)
+        if talk.error is not None:
+            raise talk.error
         if line is None:
             raise NotSeenError("a line of the program", talk.text[-200:] or "it printed nothing")
         return line
@@ -235,22 +236,37 @@ class Stage:
         return client, read_answer(self.hear(client))
 
     @contextmanager
+    def capture(self, *points: str) -> Iterator[Capture]:
+        """Packets of hosts and networks. Raises AgentError if some were seen and not kept: nothing can be said then."""
+        with self.instance.capture(points) as capture:
+            yield capture
+        if capture.dropped:
+            raise AgentError(f"{capture.dropped} packets at {', '.join(points)} were seen and could not be kept")
+
+    @contextmanager
     def route(self, host: str, *words: str) -> Iterator[None]:
         """While it lasts a host has one more route, see ip-route(8)."""
-        self._ip(host, "route", "add", *words)
+        self.command(host, "ip", "route", "add", *words)
         try:
             yield
         finally:
-            self._ip(host, "route", "del", *words)
+            self.command(host, "ip", "route", "del", *words)
 
-    def forget_sockets(self, host: str) -> None:
-        """Close every TCP socket of a host, as if it had been switched off; see ss(8), --kill."""
-        self.instance.wiring.command(host, ("ss", "-K", "-H", "-n", "-a", "-t"), seconds=COMMAND_SECONDS)
+    def forget_sockets(self, host: str, port: int) -> None:
+        """Close a host's TCP sockets on a port, as if it had been switched off; see ss(8), --kill."""
+        self.command(host, "ss", "-K", "-H", "-n", "-a", "-t", f"sport = :{port}")
+        if self.on_port(host, port):
+            raise AgentError(
+                f"sockets of {host} cannot be closed from outside", hint="the kernel needs INET_DIAG_DESTROY"
+            )
 
-    def _ip(self, host: str, *words: str) -> None:
-        done = self.instance.wiring.command(host, ("ip", *words), seconds=COMMAND_SECONDS)
+    def command(self, host: str, *words: str) -> str:
+        """Run a trusted command in a host; its output. Raises AgentError if it fails."""
+        done = self.instance.wiring.command(host, words, seconds=COMMAND_SECONDS)
         if done.status:
-            raise AgentError(f"ip {' '.join(words)} on {host}: {done.stderr.decode(errors='replace').strip()}")
+            said = done.stderr.decode(errors="replace").strip()
+            raise AgentError(f"{' '.join(words)} on {host}: {said or f'exit status {done.status}'}")
+        return done.stdout.decode(errors="replace")
 
     # ----------------------------------------------------------------------------------- looking
 
@@ -266,13 +282,11 @@ class Stage:
 
     def read(self, host: str, path: str) -> str:
         """A file of a host's, from outside."""
-        printed = self.instance.wiring.command(host, ("cat", path), seconds=COMMAND_SECONDS)
-        return printed.stdout.decode(errors="replace")
+        return self.command(host, "cat", path)
 
     def sysctl(self, host: str, key: str) -> str:
         """A kernel setting of a host, read from the kernel."""
-        printed = self.instance.wiring.command(host, ("sysctl", "-n", key), seconds=COMMAND_SECONDS)
-        return " ".join(printed.stdout.decode().split())
+        return " ".join(self.command(host, "sysctl", "-n", key).split())
 
     def translation(self, gateway: str, protocol: str, source: str) -> Translation | None:
         """The gateway's entry for a connection that was begun from ADDRESS:PORT; None if there is none."""
@@ -284,20 +298,28 @@ def _command(file: str, words: tuple[object, ...]) -> tuple[str, ...]:
     return ("python3", file, *map(str, words))
 
 
+def traced_whole(file: str, traced: Traced) -> tuple[Call, ...]:
+    """The calls of a program that was traced to its end. Raises AgentError if it was not."""
+    if traced.ended.reason:
+        raise AgentError(f"{file} was traced no further: {traced.ended.reason}")
+    return traced.calls
+
+
 def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:
     """Show a claim on an instance of its lab that is as it was at its start.
 
     Never raises for what the claim or the lab does: a demonstration that could not be carried out is an ERROR.
     """
     began = time.monotonic()
-    with Stage(instance, programs) as stage:
-        reason = ""
-        try:
+    stage = Stage(instance, programs)
+    reason = ""
+    try:
+        with stage:
             claim.show(stage)
-        except NotSeenError as error:
-            stage.evidence.check(error.what, expected="seen", observed=error.observed, holds=False)
-        except LabError as error:
-            reason = str(error)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-        return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)
+    except NotSeenError as error:
+        stage.evidence.check(error.what, expected="seen", observed=error.observed, holds=False)
+    except LabError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)

@@ -30,6 +30,9 @@ AUTHENTICATION = 51
 """the same with units of 4 bytes (RFC 4302 §2.2)"""
 MOST_EXTENSIONS = 32
 LEAST_ICMP = 4
+"""type, code and checksum"""
+ECHO_HEADER = 8
+"""the same, identifier and sequence number (RFC 792, RFC 4443 §4.1)"""
 MOST_RANGES = 256
 """Of what was seen of a flow; TCP has a few at most, a program that makes up segments any number."""
 ECHO = {(ICMP, 0), (ICMP, 8), (ICMP6, 128), (ICMP6, 129)}
@@ -274,8 +277,8 @@ def _transport(protocol: int, data: bytes, *, is_part: bool, is_first: bool) -> 
     readers = {TCP: _tcp, UDP: _udp, ICMP: _icmp, ICMP6: _icmp}
     if is_first and protocol in readers:
         found |= _attempt(readers[protocol], data)
-    if found.get("icmp_type") is not None and (protocol, found["icmp_type"]) in ECHO and len(data) >= 8:
-        found["icmp_id"] = int.from_bytes(data[4:6], "big")
+    if found.get("icmp_type") is not None and (protocol, found["icmp_type"]) in ECHO and len(data) >= ECHO_HEADER:
+        found |= {"icmp_id": int.from_bytes(data[4:6], "big"), "payload": data[ECHO_HEADER:]}
     return found
 
 

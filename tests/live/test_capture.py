@@ -281,14 +281,14 @@ def test_the_command_tells_packets(lab: Instance) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         assert process.stdout is not None
-        assert process.stderr.readline() == b"capturing at alice until Ctrl-C\n"
+        assert process.stderr.readline() == b"capturing at alice until 3 packets or Ctrl-C\n"
         lab.run("alice", [*PING, "192.168.1.1"])
         lab.run("alice", CLIENT)
         lines = process.stdout.read().decode().splitlines()
         assert process.wait(10) == 0
     assert len(lines) == 3
     assert any(line.endswith("icmp echo request id=" + line.rpartition("=")[2]) for line in lines)
-    assert any("alice/eth0" in line and "alice → router" in line for line in lines)
+    assert any("alice/eth0" in line and "alice → router(192.168.1.1) icmp" in line for line in lines)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -37,10 +37,12 @@ def test_a_claim_does_not_hold_where_it_is_broken(
     """The demonstration sees it, by a check that fails: it is no error, and it does not hold."""
     claim = note.find(one.claim)
     with _world(one, engine, tmp_path, request) as instance:
-        for host, words in one.ip:
-            assert instance.wiring.command(host, ("ip", *words.split()), seconds=5).status == 0
+        for host, command in one.commands:
+            done = instance.wiring.command(host, tuple(command.split()), seconds=5)
+            assert done.status == 0, done.stderr
         outcome = demonstrate(claim, instance, _programs(one))
     assert outcome.verdict is Verdict.DOES_NOT_HOLD, outcome
+    assert [check for check in outcome.checks if not check.holds and one.fails in check.what], outcome.checks
 
 
 def _programs(one: Break) -> dict[str, bytes]:
@@ -56,7 +58,7 @@ def _programs(one: Break) -> dict[str, bytes]:
 def _world(one: Break, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Instance]:
     """The claim's lab; one of its own where it is changed, so that others find theirs as it was."""
     claim = note.find(one.claim)
-    if not one.lab and not one.ip:
+    if not one.lab and not one.commands:
         shared: Instances = request.getfixturevalue("instances")
         yield shared.get(claim.lab)
         return
@@ -102,6 +104,7 @@ def test_an_interrupt_leaves_nothing(number: signal.Signals, engine: Engine) -> 
         lines = [process.stderr.readline() for _ in range(2)]
         while not lines[-1].startswith("showing"):
             lines.append(process.stderr.readline())
+            assert lines[-1], lines
         process.send_signal(number)
         process.send_signal(number)
         process.communicate(timeout=30)
@@ -124,6 +127,7 @@ def test_two_at_once_never_meet(engine: Engine) -> None:
 
 def test_a_kept_lab_is_used_again(engine: Engine) -> None:
     """With --keep the lab stays, as it was at its start; the next claim is shown on it, unless it is in use."""
+    assert "note-ports" not in [one.name for one in instances.running(engine)], "it is somebody's"
     kept, again = (command_line("note", claim, "--keep").stderr.decode() for claim in ("accept", "connection"))
     try:
         assert "note-ports stays" in kept

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import composefile
+from lab import composefile, labfiles
 from lab.errors import LabFileError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +22,13 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_a_lab_file_on_a_page_is_a_lab(text: str) -> None:
-    """It can be copied and started."""
+    """It can be copied and started beside the programs of compose/: every file that it deploys is one of them."""
+
+    def read(name: str) -> bytes:
+        return (labfiles.folder() / name).read_bytes()
+
     try:
-        composefile.parse(text.encode(), source="page", default_name="page", read=lambda _: b"", variables={})
+        composefile.parse(text.encode(), source="page", default_name="page", read=read, variables={})
     except LabFileError as error:
         pytest.fail(str(error))
 

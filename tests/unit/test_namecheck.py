@@ -75,3 +75,20 @@ def test_aliases_of_several_hosts_make_one_circle() -> None:
     for number, host in enumerate(("one", "two"), 1):
         text += HOST % (host, number) + "    x-lab: {zones: {com: {records: [a CNAME b, b CNAME a]}}}\n"
     assert [line.partition(":")[0] for line in faults(text)] == ["services.one.x-lab.zones.com.records[1]"]
+
+
+def test_without_a_root_no_delegation_is_demanded() -> None:
+    """Hosts ask a server of a zone by its address then, and what it delegates may be nowhere."""
+    lab = parse(zone("kid NS ns.nowhere.", "lame NS ns"))
+    assert [one.type for one in lab.host("ns").zones[0].records] == ["NS", "NS"]
+
+
+def test_many_zones_are_held_against_their_delegations_in_time() -> None:
+    """As many as a file has room for, each a circle with the next."""
+    count = 1000
+    text = TOP + HOST % ("root", 1) + "    x-lab:\n      zones:\n        .:\n          records:\n"
+    text += "".join(f"            - z{number} NS ns.z{(number + 1) % count}\n" for number in range(count))
+    text += HOST % ("ns", 2) + "    x-lab:\n      zones:\n" + "".join(f"        z{n}: {{}}\n" for n in range(count))
+    began = time.process_time()
+    assert len(faults(text)) == count
+    assert time.process_time() - began < BOUND_SECONDS

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import dns.message
+import pytest
 
 from lab import labfiles
 from lab.observe import events
 from lab.show import event_json
-from lab.telling import Events, Packets
-from tests.unit.frames import DATA, recorded_packets, seen, tcp, udp
+from lab.telling import Events, Packets, until
+from tests.unit.frames import DATA, in_ip, recorded_packets, seen, tcp, tcp_segment, udp
 
 NAT = labfiles.load("nat")
 
@@ -23,12 +24,36 @@ def test_recorded_packets_as_lines() -> None:
     assert tcp_lines[:3] == [
         "alice/eth0 > alice:5555 → server:65432 tcp SYN seq=0 len=0",
         "router/eth0 < alice:5555 → server:65432 tcp SYN seq=0 len=0",
-        "router/eth1 > router:40719 → server:65432 tcp SYN seq=0 len=0",
+        "router/eth1 > router(203.0.113.1):40719 → server:65432 tcp SYN seq=0 len=0",
     ]
     assert "alice/eth0 < server:65432 → alice:5555 tcp SYN ACK seq=0 ack=1 len=0" in tcp_lines
     assert "alice/eth0 > alice:5555 → server:65432 tcp PSH ACK seq=1 ack=1 len=5" in tcp_lines
     assert lines[0].startswith("0.000000 ")
     assert any("stranger → alice icmp destination unreachable: port" in line for line in lines)
+
+
+def test_addresses_alone_if_one_wants() -> None:
+    """With a port behind an IPv6 address in brackets; a place is called as ever."""
+    teller = Packets(NAT, ["alice"], numeric=True)
+    first = " ".join(teller.line(tcp("SYN", 1)).split())
+    assert first == "0.000000 alice/eth0 > 192.168.1.100:5555 → 203.0.113.80:80 tcp SYN seq=0 len=0"
+
+
+@pytest.mark.parametrize(
+    ("lab", "source", "destination", "told"),
+    [
+        ("ports", "192.0.2.20", "192.0.2.10", "ann:1 → server(192.0.2.10):2"),
+        ("ports", "2001:db8:1::10", "2001:db8:1::20", "server(2001:db8:1::10):1 → ann:2"),
+        ("dual-stack", "2001:db8:1::10", "2001:db8:2::80", "alice:1 → server:2"),
+        ("dual-stack", "2001:db8:1::77", "2001:db8:2::1", "[2001:db8:1::77]:1 → router(2001:db8:2::1):2"),
+    ],
+)
+def test_an_address_is_told_where_a_host_has_another_of_its_family(
+    lab: str, source: str, destination: str, told: str
+) -> None:
+    """One of each family is none of several."""
+    one = seen(in_ip(source, destination, 6, tcp_segment(1, 2, "SYN", 7)))
+    assert told in Packets(labfiles.load(lab), ["here"]).line(one)
 
 
 def test_questions_and_answers_are_told_in_words() -> None:
@@ -69,3 +94,17 @@ def test_recorded_events_as_lines_and_json() -> None:
     assert lines[-2].endswith(f"DESTROY {ends} TIME_WAIT")
     gone = event_json("router", found[-2])
     assert (gone["event"], gone["seconds_left"], gone["inside_port"]) == ("DESTROY", None, 5555)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count", "words"),
+    [
+        (None, None, "until Ctrl-C"),
+        (None, 1, "until 1 packet or Ctrl-C"),
+        (0.5, None, "until 0.5 s have passed or Ctrl-C"),
+        (3.0, 3, "until 3 packets or 3 s have passed or Ctrl-C"),
+    ],
+)
+def test_what_ends_a_capture_is_told(seconds: float | None, count: int | None, words: str) -> None:
+    """Whatever was asked for, and Ctrl-C always."""
+    assert until(seconds=seconds, count=count) == words

@@ -15,6 +15,12 @@ def test_nearest_word() -> None:
     assert nearest("zebra", ["gateway", "nat"]) == ""
 
 
+@pytest.mark.parametrize(("word", "meant"), [("tries", "try"), ("record", "records"), ("titles", "title")])
+def test_another_number_of_a_word_is_the_nearest(word: str, meant: str) -> None:
+    """Though `tries` has more letters of `title` than of `try`."""
+    assert nearest(word, ["title", "try", "records"]) == meant
+
+
 def test_a_suggestion_or_what_else_there_is() -> None:
     """The nearest word is asked for; without one, the other text is given."""
     assert suggestion("gatway", ["gateway"], otherwise="there is gateway") == "did you mean gateway?"

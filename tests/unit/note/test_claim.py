@@ -9,8 +9,7 @@ import pytest
 
 from lab import note
 from lab.errors import UsageError
-from lab.note.claim import Claim, Evidence, Verdict, claim, outcome
-from lab.note.stage import Stage
+from lab.note.claim import Claim, Evidence, Verdict, outcome
 from tests.unit.note.examples import CAREFUL, PLAIN
 
 
@@ -64,17 +63,6 @@ def test_rows_of_one_table_have_the_same_columns() -> None:
     found.row(client="ann")
     with pytest.raises(ValueError, match="has the columns"):
         found.row(server="ann")
-
-
-def test_digest_changes_with_the_demonstration() -> None:
-    """A verdict on another demonstration is not one on this."""
-
-    def show(stage: Stage) -> None:
-        """Do something else."""
-        stage.expect("one", 1, 1)
-
-    other = claim(id=PLAIN.id, says=PLAIN.says, lab=PLAIN.lab, source=PLAIN.source)(show)
-    assert other.digest != PLAIN.digest
 
 
 def test_every_claim_is_whole() -> None:

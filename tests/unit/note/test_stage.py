@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.note.stage import Answer, joined, read_answer
+from lab.note.stage import Answer, read_answer
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,5 @@ def test_answer(text: str, answer: Answer) -> None:
 
 def test_an_answer_in_short() -> None:
     """Who answered and what it saw, or the error."""
-    assert read_answer("from 1.2.3.4 5 | server sees 6.7.8.9 10").said == "server: 6.7.8.9:10"
+    assert read_answer("from 1.2.3.4 5 | server sees 6.7.8.9 10").said == "server sees 6.7.8.9:10"
     assert read_answer("no answer").said == "no answer"
-
-
-def test_joined() -> None:
-    """An IPv6 address has brackets before a port (RFC 3986 §3.2.2)."""
-    assert joined("192.0.2.1", 80) == "192.0.2.1:80"
-    assert joined("2001:db8::1", 80) == "[2001:db8::1]:80"

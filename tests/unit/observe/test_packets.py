@@ -54,7 +54,29 @@ def test_recorded_echoes_and_errors_have_type_and_identifier() -> None:
     assert [(one.icmp_type, one.icmp_code) for one in icmp] == [(3, 3), (8, 0), (0, 0)]
     assert icmp[0].icmp_id is None
     assert icmp[1].icmp_id == icmp[2].icmp_id is not None
+    assert [len(one.payload) for one in icmp[1:]] == [56, 56], "what ping sends if it is told nothing else"
     assert {one.source_port for one in icmp} == {None}
+
+
+@pytest.mark.parametrize(
+    ("source", "protocol", "kind", "data", "payload"),
+    [
+        (ALICE, 1, 8, b"\0\7\0\1hello", b"hello"),
+        (ALICE, 1, 0, b"\0\7\0\1", b""),
+        (ALICE6, 58, 128, b"\0\7\0\1hello", b"hello"),
+        (ALICE6, 58, 129, b"\0\7\0\1hello", b"hello"),
+        (ALICE, 1, 8, b"\0\7", b"\0\7"),
+        (ALICE, 1, 3, b"\0\0\0\0quoted", b"\0\0\0\0quoted"),
+    ],
+)
+def test_an_echo_carries_what_follows_its_number(
+    source: str, protocol: int, kind: int, data: bytes, payload: bytes
+) -> None:
+    """Identifier and sequence number are of the header (RFC 792, RFC 4443 §4.1); one that is cut off has neither."""
+    destination = SERVER if source == ALICE else SERVER6
+    found = seen(in_ip(source, destination, protocol, bytes([kind, 0, 0, 0]) + data))
+    assert (found.icmp_type, found.payload) == (kind, payload)
+    assert found.icmp_id == (7 if payload != data else None)
 
 
 @pytest.mark.parametrize("size", [1, 13, 1000, 100_000])
