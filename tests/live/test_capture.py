@@ -129,6 +129,26 @@ def test_names_asked_are_told_in_order_with_connections(lab: Instance, start: Ca
     assert times == sorted(times)
 
 
+IN_FRAGMENTS = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asked = bytes.fromhex("00070100000100000000000103777777000001000100002904d0000000000644000c0640") + bytes(1600)
+s.sendto(asked, ("192.168.1.53", 53))
+"""
+
+
+@pytest.mark.instance("labs/asked.yaml")
+def test_a_question_in_fragments_is_told(lab: Instance) -> None:
+    """One with padding that no frame holds is a question at whoever sends it and on the network."""
+    with lab.capture(["asker", "names"]) as capture:
+        lab.run("asker", ["python3", "-c", IN_FRAGMENTS])
+    assert [one.fragment for one in capture.packets if one.point == "names" and one.kind is PacketKind.UDP] == [
+        True
+    ] * 2
+    found = {one.point: (one.name, one.id, one.unreadable) for one in queries(capture.packets)}
+    assert found == {"asker": ("www.", 7, ""), "names": ("www.", 7, "")}
+
+
 # ---------------------------------------------------------------------------------------- how it runs
 
 
