@@ -337,8 +337,11 @@ class Instance:
         """Run a command as `run` does, and trace its system calls and its children's from outside, from execve on.
 
         The calls are those that concern networks, files, waiting and processes; see lab/observe/syscalls.py. A program
-        cannot hide or forge any. A traced program is slower. If it makes more calls than are kept (16 MiB of text), it
-        is ended, and `ended.reason` is `calls`. What a child does after the command's own end is not traced.
+        cannot hide or make up any, but it can change what lies in its memory while a call is made (ptrace(2)): an
+        address that another thread writes to may be shown as it was just before or after. A descriptor that a process
+        outside the trace passes to it (unix(7), SCM_RIGHTS) comes without its past. A traced program is slower.
+        If it makes more calls than are kept (16 MiB of text), it is ended, and `ended.reason` is `calls`. What a child
+        does after the command's own end is not traced.
         """
         from lab.observe import syscalls
 
