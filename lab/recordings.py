@@ -28,6 +28,8 @@ from lab.wiring import CapturePoint, Recorded, Wiring
 
 LIMIT = 64 * 1024 * 1024
 """bytes of a capture that are kept, once where it is recorded and once here; beyond it frames are counted as dropped"""
+MOST_PACKETS = 300_000
+"""of a capture that are kept here: of small frames each is some hundred bytes of ours"""
 LATE = 10_000_000
 """nanoseconds between the moment that is noted of a frame and that at which it can be read, at most"""
 PREFIXES = {"host:": False, "network:": True}
@@ -143,7 +145,7 @@ class Capture(_Recording):
             for index, device in piece.interfaces
         ]
         for one in self._frames.take(piece.data, interfaces):
-            if self._kept + _size(one) <= self._limit:
+            if self._kept + _size(one) <= self._limit and len(self._packets) < MOST_PACKETS:
                 self._kept += _size(one)
                 self._packets.append(one)
             else:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from lab.instances import Running
 from lab.model import MILLION, Host, Lab
 from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
@@ -23,6 +22,9 @@ from lab.tables import table as _table
 from lab.text import joined
 from lab.wiring import Started, impairments
 from lab.wiring.fabric import links, segment_steps
+
+if TYPE_CHECKING:
+    from lab.instances import Running
 
 Json = dict[str, Any]
 

@@ -182,12 +182,13 @@ def _message_words(message: Query | Undecodable) -> str:
     if isinstance(message, Undecodable):
         return f"dns that cannot be read: {message.reason}"
     asked = f"{message.type} {message.name}"
+    not_read = f"; not read: {message.unreadable}" if message.unreadable else ""
     if message.answer is None:
-        return f"dns asks {asked} id={message.id}"
+        return f"dns asks {asked} id={message.id}{not_read}"
     records = message.answer.records
     shown = [_record_words(one, message.name) for one in records[:MOST_RECORDS]]
     more = [f"{len(records) - MOST_RECORDS} more"] if len(records) > MOST_RECORDS else []
-    return f"dns answers {asked} id={message.id}: {'; '.join([message.answer.rcode, *shown, *more])}"
+    return f"dns answers {asked} id={message.id}: {'; '.join([message.answer.rcode, *shown, *more])}{not_read}"
 
 
 def _record_words(record: Record, asked: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
+from rich.padding import Padding
 from rich.table import Table as RichTable
 
 from lab import __version__, tables
@@ -93,10 +94,10 @@ def outcome_json(one: Outcome) -> Json:
     }
 
 
-def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
+def outcome_text(one: Outcome, *, width: int) -> list[str | Padding]:
     """An outcome for a terminal of that many columns: paragraphs and tables."""
     claim = one.claim
-    parts: list[str | RichTable] = [
+    parts: list[str | Padding] = [
         f"{claim.id}: {one.verdict}",
         _wrapped(_quoted(claim.says), width),
         _wrapped("Done: " + claim.did, width),
@@ -107,7 +108,7 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | RichTable]:
         shown = tables.table("", *(column.upper() for column in table.columns))
         for row in table.rows:
             tables.row(shown, *row)
-        parts.append(shown)
+        parts.append(Padding(shown, (0, 0, 0, 2)))
     wrong = [check for check in one.checks if not check.holds]
     parts += [
         _wrapped(f"✗ {check.what}: expected {check.expected}, observed {check.observed}", width) for check in wrong

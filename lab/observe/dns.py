@@ -1,44 +1,35 @@
 """Packets -> who asked whom what, and what was answered (RFC 1035). Pure.
 
-Messages may be anything that a program can send. None raises an error: what is no message is an `Undecodable`, and
-how much is read of one is bounded.
+Messages may be anything that a program can send. None raises an error, and how much is read of one is bounded. Nothing
+is left out silently: what is no message, or cannot be put together, is an `Undecodable`, and of a message of which a
+part could not be read, `Query.unreadable` says so.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import dns.exception
 import dns.flags
-import dns.message
 import dns.rcode
-import dns.rdataclass
 import dns.rdatatype
 
 from lab.model import Address
 from lab.names import PORT as PORT
 from lab.observe.packets import SEQUENCES, Flag, Packet, PacketKind
+from lab.observe.reassembly import Fragments
+from lab.observe.records import HEADER, QUESTION, Wire
+from lab.observe.records import Record as Record
 from lab.text import printable
 
 LENGTH = 2
 """Over TCP each message has its length before it (RFC 1035 §4.2.2)."""
-MOST_STREAM = 1 << 20
-"""bytes of one direction of a TCP connection that are put together"""
+MOST_AHEAD = 1 << 20
 MOST_EARLY = 64
-"""segments that wait for one before them"""
-MOST_RECORDS = 1000
+"""bytes that a segment may be ahead of what came before it, and how many segments wait for such"""
 MOST_TEXT = 1000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """A resource record: `text` is its data as in a zone file (RFC 1035 §5.1)."""
-
-    name: str
-    ttl: int
-    type: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +73,8 @@ class Query:
     id: int
     recursion_desired: bool
     answer: Answer | None = None
+    unreadable: str = ""
+    """what of the message, or of its answer, could not be read or was too much; the records are not all, then"""
 
     @property
     def seconds(self) -> float | None:
@@ -91,7 +84,7 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Undecodable:
-    """What went to or from port 53 and is no message."""
+    """What went to or from port 53 and is no message, or was not read; `reason` says which."""
 
     time: int
     point: str
@@ -105,30 +98,77 @@ class Reader:
     """Takes packets one after the other, and gives the messages that are complete with each."""
 
     def __init__(self) -> None:
+        self._fragments = Fragments()
         self._streams: dict[tuple[object, ...], _Stream] = {}
 
     def take(self, one: Packet) -> tuple[Query | Undecodable, ...]:
         """The messages; over UDP there is one in each packet, over TCP any number."""
-        if PORT not in (one.source_port, one.destination_port) or one.source is None or one.destination is None:
-            return ()
-        if one.kind is PacketKind.UDP and not one.fragment:
-            return (message(one, one.payload),)
+        whole = self._fragments.take(one)
+        found = [_undecodable(first, reason) for first, reason in self._fragments.given_up() if _concerns(first)]
+        return (*found, *(self._messages(whole) if whole is not None and _concerns(whole) else ()))
+
+    def end(self) -> tuple[Undecodable, ...]:
+        """There are no more packets: what waits for more of them."""
+        parts = [one for one in self._fragments.end() if _concerns(one[0])]
+        cut = [one.cut for one in self._streams.values() if one.cut is not None]
+        return (
+            *(_undecodable(first, reason) for first, reason in parts),
+            *(_undecodable(last, "the end of a message over TCP was not seen") for last in cut),
+        )
+
+    def _messages(self, one: Packet) -> Iterator[Query | Undecodable]:
+        if one.kind is PacketKind.UDP:
+            yield message(one, one.payload)
         if one.kind is not PacketKind.TCP:
-            return ()
+            return
         key = (one.point, one.interface, *one.ends)
         if Flag.SYN in one.flags or key not in self._streams:
             self._streams[key] = _Stream(start=one.sequence + (Flag.SYN in one.flags))
-        return tuple(message(one, data) for data in self._streams[key].take(one))
+        stream = self._streams[key]
+        if stream.is_given_up:
+            return
+        try:
+            for data in stream.take(one):
+                read = message(one, data)
+                if isinstance(read, Undecodable):
+                    raise _SkippedError(read.reason)
+                yield read
+        except _SkippedError as error:
+            stream.give_up()
+            yield _undecodable(one, f"{error}; what follows in this direction of the connection is not read")
+
+
+def _concerns(one: Packet) -> bool:
+    return PORT in (one.source_port, one.destination_port) and one.source is not None and one.destination is not None
+
+
+def _undecodable(packet: Packet, reason: str) -> Undecodable:
+    return Undecodable(
+        time=packet.time,
+        point=packet.point,
+        interface=packet.interface,
+        source=packet.source,
+        destination=packet.destination,
+        reason=printable(reason)[:MOST_TEXT],
+    )
 
 
 def messages(packets: Iterable[Packet]) -> tuple[Query | Undecodable, ...]:
-    """Every message to or from port 53, over UDP and TCP, in the order in which it was complete."""
+    """Every message to or from port 53, over UDP and TCP, in the order in which it was complete; then what never was.
+
+    IP fragments are put together, and the segments of a TCP connection, of which each direction is read up to the first
+    message that cannot be.
+    """
     reader = Reader()
-    return tuple(found for one in packets for found in reader.take(one))
+    found = [message for one in packets for message in reader.take(one)]
+    return (*found, *reader.end())
 
 
 def queries(packets: Iterable[Packet]) -> tuple[Query, ...]:
-    """Every question in the order of its time, with its answer if that was seen. What is no message is left out."""
+    """Every question in the order of its time, with its answer if that was seen.
+
+    What is no message is left out here: a check that something was not asked looks at `messages` for Undecodable too.
+    """
     found: list[Query] = []
     waiting: dict[tuple[object, ...], list[int]] = {}
     for one in messages(packets):
@@ -143,7 +183,8 @@ def queries(packets: Iterable[Packet]) -> tuple[Query, ...]:
             found.append(one)
         elif waiting.get(key):
             index = waiting[key].pop()
-            found[index] = replace(found[index], answer=one.answer)
+            unreadable = "; ".join(filter(None, (found[index].unreadable, one.unreadable)))
+            found[index] = replace(found[index], answer=one.answer, unreadable=unreadable)
     return tuple(found)
 
 
@@ -151,22 +192,17 @@ def message(packet: Packet, data: bytes) -> Query | Undecodable:
     """The message in a packet's payload, or in what a TCP connection has carried up to it."""
     assert packet.source is not None
     assert packet.destination is not None
+    wire = Wire(data)
     try:
-        read = dns.message.from_wire(data, ignore_trailing=True, one_rr_per_rrset=True)
-        (question,) = read.question
-        name, kind = question.name.to_text(), dns.rdatatype.to_text(question.rdtype)
-        is_answer = bool(read.flags & dns.flags.QR)
-        answer = _answer(packet.time, read) if is_answer else None
-    # A record of a type that dnspython knows may fail in ways of its own.
-    except (dns.exception.DNSException, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        return Undecodable(
-            time=packet.time,
-            point=packet.point,
-            interface=packet.interface,
-            source=packet.source,
-            destination=packet.destination,
-            reason=printable(f"{type(error).__name__}: {error}")[:MOST_TEXT],
-        )
+        number, flags, questions, *counts = HEADER.unpack_from(data)
+        if questions != 1:
+            return _undecodable(packet, f"a message with {questions} questions")
+        name = wire.name()
+        kind, _ = wire.fields(QUESTION)
+    except (dns.exception.DNSException, struct.error, IndexError) as error:
+        return _undecodable(packet, f"{type(error).__name__}: {error}")
+    sections = wire.sections(counts)
+    is_answer = bool(flags & dns.flags.QR)
     asker, server = (packet.destination, packet.source) if is_answer else (packet.source, packet.destination)
     port = packet.destination_port if is_answer else packet.source_port
     return Query(
@@ -178,38 +214,30 @@ def message(packet: Packet, data: bytes) -> Query | Undecodable:
         asker_port=port or 0,
         server=server,
         name=name,
-        type=kind,
-        id=read.id,
-        recursion_desired=bool(read.flags & dns.flags.RD),
-        answer=answer,
+        type=dns.rdatatype.to_text(dns.rdatatype.RdataType.make(kind)),
+        id=number,
+        recursion_desired=bool(flags & dns.flags.RD),
+        answer=_answer(packet.time, flags, wire.more_rcode << 4, sections) if is_answer else None,
+        unreadable=printable("; ".join(wire.unreadable))[:MOST_TEXT],
     )
 
 
-def _answer(time: int, read: dns.message.Message) -> Answer:
+def _answer(time: int, flags: int, more: int, sections: list[tuple[Record, ...]]) -> Answer:
+    records, authority, additional = sections
     return Answer(
         time=time,
-        rcode=dns.rcode.to_text(read.rcode()),
-        authoritative=bool(read.flags & dns.flags.AA),
-        recursive=bool(read.flags & dns.flags.RA),
-        truncated=bool(read.flags & dns.flags.TC),
-        records=_records(read.answer),
-        authority=_records(read.authority),
-        additional=_records(read.additional),
+        rcode=dns.rcode.to_text(dns.rcode.Rcode.make(more | flags & 0xF)),
+        authoritative=bool(flags & dns.flags.AA),
+        recursive=bool(flags & dns.flags.RA),
+        truncated=bool(flags & dns.flags.TC),
+        records=records,
+        authority=authority,
+        additional=additional,
     )
 
 
-def _records(section: Iterable[dns.rrset.RRset]) -> tuple[Record, ...]:
-    found = [
-        Record(
-            name=group.name.to_text(),
-            ttl=group.ttl,
-            type=dns.rdatatype.to_text(group.rdtype),
-            text=item.to_text()[:MOST_TEXT],
-        )
-        for group in section
-        for item in group
-    ]
-    return tuple(found[:MOST_RECORDS])
+class _SkippedError(Exception):
+    """Why a direction of a connection is read no further."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -217,25 +245,45 @@ class _Stream:
     """One direction of a TCP connection, put together in the order of its sequence numbers."""
 
     start: int
+    received: int = 0
+    """bytes that came without a gap"""
     data: bytearray = field(default_factory=bytearray)
-    read: int = 0
-    """how much of it was handed out"""
+    """those of them that are no whole message yet: 64 KiB at most, and what came with the last segment"""
     early: dict[int, bytes] = field(default_factory=dict)
+    last: Packet | None = None
+    is_given_up: bool = False
 
     def take(self, one: Packet) -> Iterator[bytes]:
-        """Add a segment; the messages that are complete with it."""
-        place = (one.sequence - self.start + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
-        if not one.payload or not -MOST_STREAM < place < MOST_STREAM or len(self.data) > MOST_STREAM:
+        """Add a segment; the messages that are complete with it. Raises _SkippedError."""
+        sequence = one.sequence + (Flag.SYN in one.flags)
+        ahead = (sequence - self.start - self.received + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
+        if not one.payload or ahead + len(one.payload) <= 0:
             return
-        if len(self.early) < MOST_EARLY:
-            self.early[place] = max(one.payload, self.early.get(place, b""), key=len)
-        while ready := [at for at in self.early if at <= len(self.data)]:
+        self.last = one
+        place = self.received + ahead
+        self.early[place] = max(one.payload, self.early.get(place, b""), key=len)
+        if ahead > MOST_AHEAD or len(self.early) > MOST_EARLY:
+            raise _SkippedError("a part of what TCP carried was not seen")
+        while ready := [at for at in self.early if at <= self.received]:
             at = min(ready)
-            self.data += self.early.pop(at)[len(self.data) - at :]
-        while len(self.data) - self.read >= LENGTH:
-            length = int.from_bytes(self.data[self.read : self.read + LENGTH], "big")
-            end = self.read + LENGTH + length
+            new = self.early.pop(at)[self.received - at :]
+            self.data += new
+            self.received += len(new)
+        while len(self.data) >= LENGTH:
+            end = LENGTH + int.from_bytes(self.data[:LENGTH], "big")
             if len(self.data) < end:
                 return
-            yield bytes(self.data[self.read + LENGTH : end])
-            self.read = end
+            whole = bytes(self.data[LENGTH:end])
+            del self.data[:end]
+            yield whole
+
+    def give_up(self) -> None:
+        """Hold nothing any more."""
+        self.is_given_up = True
+        self.data.clear()
+        self.early.clear()
+
+    @property
+    def cut(self) -> Packet | None:
+        """The last packet, if a message is not whole with it."""
+        return self.last if self.data or self.early else None

@@ -6,20 +6,23 @@ says what could be read, and the rest is None, 0 or empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import struct
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
-
-import dpkt
 
 from lab.model import Address
 
 SEQUENCES = 1 << 32
 """TCP's sequence numbers count modulo this (RFC 9293 §3.4)."""
 ETHERNET_HEADER = 14
-ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_VLAN, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x8100, 0x86DD
+ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
+TAGS = {0x8100, 0x88A8, 0x9100}
+"""of VLANs: IEEE 802.1Q, 802.1ad, and what was used for several of them before that"""
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 FRAGMENT = 44
 EXTENSIONS = {0, 43, 60, 135, 139, 140}
@@ -27,11 +30,13 @@ EXTENSIONS = {0, 43, 60, 135, 139, 140}
 AUTHENTICATION = 51
 """the same with units of 4 bytes (RFC 4302 §2.2)"""
 MOST_EXTENSIONS = 32
+MOST_ADDRESSES = 1024
+"""that are known by their bytes"""
 LEAST_ICMP = 4
 """type, code and checksum"""
 ECHO_HEADER = 8
 """the same, identifier and sequence number (RFC 792, RFC 4443 §4.1)"""
-MOST_RANGES = 256
+MOST_RANGES = 4096
 """Of what was seen of a flow; TCP has a few at most, a program that makes up segments any number."""
 ECHO = {(ICMP, 0), (ICMP, 8), (ICMP6, 128), (ICMP6, 129)}
 
@@ -59,6 +64,12 @@ class Flag(StrEnum):
 
 
 _BITS = {Flag.FIN: 0x01, Flag.SYN: 0x02, Flag.RST: 0x04, Flag.PSH: 0x08, Flag.ACK: 0x10, Flag.URG: 0x20}
+_FLAGS = [frozenset(flag for flag, bit in _BITS.items() if bits & bit) for bits in range(64)]
+_IPV4 = struct.Struct("!BBHHHBBxx4s4s")
+_TCP = struct.Struct("!HHIIBBHxxxx")
+_UDP = struct.Struct("!HHHH")
+_ARP = struct.Struct("!HHBBH6s4s6s4s")
+MORE_FRAGMENTS, OFFSET = 0x2000, 0x1FFF
 _KINDS = {TCP: PacketKind.TCP, UDP: PacketKind.UDP, ICMP: PacketKind.ICMP, ICMP6: PacketKind.ICMP6}
 
 
@@ -100,8 +111,16 @@ class Packet:
     """of ARP: 1 asks who has `destination`, 2 answers that `source` is at `source_mac` (RFC 826)"""
     fragment: bool = False
     """whether it is a part of a packet; only the first part has ports"""
-    source_mac: str = ""
-    destination_mac: str = ""
+
+    @property
+    def source_mac(self) -> str:
+        """`02:00:00:00:01:00`; "" of a frame without a header."""
+        return self.frame[6:12].hex(":") if len(self.frame) >= ETHERNET_HEADER else ""
+
+    @property
+    def destination_mac(self) -> str:
+        """As source_mac."""
+        return self.frame[:6].hex(":") if len(self.frame) >= ETHERNET_HEADER else ""
 
     @property
     def words(self) -> str:
@@ -126,73 +145,119 @@ def packet(
     frame: bytes, *, time: int, point: str, interface: str, outgoing: bool | None, length: int | None = None
 ) -> Packet:
     """The Packet of an Ethernet frame, which may be cut off: `length` is what it was on the wire."""
-    bare = Packet(
+    found: dict[str, Any] = {}
+    if len(frame) >= ETHERNET_HEADER:
+        kind, at = _behind_tags(frame)
+        reader = _READERS.get(kind)
+        found = {} if reader is None else reader(frame[at:])
+    return Packet(
         time=time,
         point=point,
         interface=interface,
         outgoing=outgoing,
         length=len(frame) if length is None else length,
         frame=frame,
+        **found,
     )
-    if len(frame) < ETHERNET_HEADER:
-        return bare
-    kind = int.from_bytes(frame[12:14], "big")
+
+
+def _behind_tags(frame: bytes) -> tuple[int, int]:
+    """The EtherType of what is in a frame, and where it begins."""
     at = ETHERNET_HEADER
-    while kind == ETHERTYPE_VLAN and len(frame) >= at + 4:
-        kind = int.from_bytes(frame[at + 2 : at + 4], "big")
+    while (kind := int.from_bytes(frame[at - 2 : at], "big")) in TAGS and len(frame) >= at + 4:
         at += 4
-    found: dict[str, Any] = {"source_mac": _mac(frame[6:12]), "destination_mac": _mac(frame[:6])}
-    reader = _READERS.get(kind)
-    if reader is not None:
-        found |= _attempt(reader, frame[at:])
-    return replace(bare, **found)
+    return kind, at
 
 
-def _mac(data: bytes) -> str:
-    return data.hex(":")
+# Of a capture's many packets few have addresses of their own.
+_address4 = lru_cache(maxsize=MOST_ADDRESSES)(IPv4Address)
+_address6 = lru_cache(maxsize=MOST_ADDRESSES)(IPv6Address)
 
 
-def _attempt(read: Callable[[bytes], dict[str, Any]], data: bytes) -> dict[str, Any]:
-    """What a reader finds; nothing if the data is not what it reads."""
-    try:
-        return read(data)
-    # dpkt has errors of its own, and raises others for what it did not expect.
-    except (dpkt.Error, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError, OSError):
-        return {}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What an IP fragment is of its packet (RFC 791 §3.2, RFC 8200 §4.5)."""
+
+    identification: int
+    protocol: int
+    """what the packet carries; of IPv6 it may be an extension header"""
+    offset: int
+    """in bytes"""
+    more: bool
+    """whether it is not the last one"""
+    data: bytes
 
 
-class _IPv4(dpkt.ip.IP):  # type: ignore[misc]
-    """An IPv4 header; what it carries is left alone."""
+def part(one: Packet) -> Part | None:
+    """What a Packet is a part of; None if it is whole."""
+    if not one.fragment:
+        return None
+    kind, at = _behind_tags(one.frame)
+    if kind == ETHERTYPE_IPV4:
+        return _part4(one.frame[at:])
+    return _behind_extensions(*_carried6(one.frame[at:]))[2]
 
-    _protosw: dict[int, Any] = {}  # noqa: RUF012
+
+def joined(one: Packet, protocol: int, data: bytes) -> Packet:
+    """The packet whose last part was `one`; its frame is that one's."""
+    protocol, data, nested = (
+        _behind_extensions(protocol, data) if isinstance(one.source, IPv6Address) else (protocol, data, None)
+    )
+    if nested is not None:
+        return one
+    return replace(one, **_transport(protocol, data, is_part=False, is_first=True))
 
 
 def _ipv4(data: bytes) -> dict[str, Any]:
-    header = _IPv4(data)
-    if header.v != 4:
+    if len(data) < _IPV4.size:
         return {}
-    found = {"source": IPv4Address(header.src), "destination": IPv4Address(header.dst), "ttl": header.ttl}
-    is_part = bool(header.offset or header.mf)
-    return found | _transport(header.p, bytes(header.data), is_part=is_part, is_first=not header.offset)
+    first, *_, place, ttl, protocol, source, destination = _IPV4.unpack_from(data)
+    if first >> 4 != 4 or not _IPV4.size <= (first & 0xF) * 4 <= len(data):
+        return {}
+    found = {"source": _address4(source), "destination": _address4(destination), "ttl": ttl}
+    is_part = bool(place & (MORE_FRAGMENTS | OFFSET))
+    return found | _transport(protocol, _carried4(data), is_part=is_part, is_first=not place & OFFSET)
+
+
+def _carried4(data: bytes) -> bytes:
+    # Length 0 is a frame that waits for its segmentation.
+    return data[(data[0] & 0xF) * 4 : int.from_bytes(data[2:4], "big") or None]
+
+
+def _part4(data: bytes) -> Part:
+    *_, identification, place, _, protocol, _, _ = _IPV4.unpack_from(data)
+    return Part(
+        identification=identification,
+        protocol=protocol,
+        offset=(place & OFFSET) * 8,
+        more=bool(place & MORE_FRAGMENTS),
+        data=_carried4(data),
+    )
 
 
 def _ipv6(data: bytes) -> dict[str, Any]:
     if len(data) < 40 or data[0] >> 4 != 6:
         return {}
-    carried = int.from_bytes(data[4:6], "big")
     found = {
-        "source": IPv6Address(data[8:24]),
-        "destination": IPv6Address(data[24:40]),
+        "source": _address6(data[8:24]),
+        "destination": _address6(data[24:40]),
         "ttl": data[7],
     }
+    protocol, body, fragment = _behind_extensions(*_carried6(data))
+    is_first = fragment is None or not fragment.offset
+    if fragment is not None and is_first:
+        protocol, body, _ = _behind_extensions(protocol, body)
+    return found | _transport(protocol, body, is_part=fragment is not None, is_first=is_first)
+
+
+def _carried6(data: bytes) -> tuple[int, bytes]:
     # Length 0 is a jumbo payload (RFC 2675), or a frame that waits for its segmentation.
-    body = data[40 : 40 + carried] if carried else data[40:]
-    protocol, body, is_part, is_first = _behind_extensions(data[6], body)
-    return found | _transport(protocol, body, is_part=is_part, is_first=is_first)
+    carried = int.from_bytes(data[4:6], "big")
+    return data[6], data[40 : 40 + carried] if carried else data[40:]
 
 
-def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, bool, bool]:
-    is_part, is_first = False, True
+def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, Part | None]:
+    """What lies behind the extension headers, or behind that of a fragment."""
     for _ in range(MOST_EXTENSIONS):
         if protocol in EXTENSIONS and len(body) >= 2:
             size = (body[1] + 1) * 8
@@ -200,46 +265,52 @@ def _behind_extensions(protocol: int, body: bytes) -> tuple[int, bytes, bool, bo
             size = (body[1] + 2) * 4
         elif protocol == FRAGMENT and len(body) >= 8:
             size = 8
-            place = int.from_bytes(body[2:4], "big")
-            is_part = is_part or bool(place & 0xFFF9)
-            is_first = is_first and not place >> 3
         else:
             break
-        protocol, body = body[0], body[size:]
-    return protocol, body, is_part, is_first
+        before, protocol, header, body = protocol, body[0], body[:size], body[size:]
+        place = int.from_bytes(header[2:4], "big")
+        if before == FRAGMENT and place & 0xFFF9:
+            number = int.from_bytes(header[4:8], "big")
+            return (
+                protocol,
+                body,
+                Part(identification=number, protocol=protocol, offset=place & 0xFFF8, more=bool(place & 1), data=body),
+            )
+    return protocol, body, None
 
 
 def _transport(protocol: int, data: bytes, *, is_part: bool, is_first: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": _KINDS.get(protocol, PacketKind.OTHER), "payload": data, "fragment": is_part}
-    readers = {TCP: _tcp, UDP: _udp, ICMP: _icmp, ICMP6: _icmp}
-    if is_first and protocol in readers:
-        found |= _attempt(readers[protocol], data)
+    if is_first and protocol in _TRANSPORTS:
+        found |= _TRANSPORTS[protocol](data)
     if found.get("icmp_type") is not None and (protocol, found["icmp_type"]) in ECHO and len(data) >= ECHO_HEADER:
         found |= {"icmp_id": int.from_bytes(data[4:6], "big"), "payload": data[ECHO_HEADER:]}
     return found
 
 
 def _tcp(data: bytes) -> dict[str, Any]:
-    header = dpkt.tcp.TCP(data)
+    if len(data) < _TCP.size:
+        return {}
+    sport, dport, sequence, acknowledgement, words, bits, window = _TCP.unpack_from(data)
+    start = (words >> 4) * 4
+    if start < _TCP.size:
+        return {}
     return {
-        "source_port": header.sport,
-        "destination_port": header.dport,
-        "flags": frozenset(flag for flag, bit in _BITS.items() if header.flags & bit),
-        "sequence": header.seq,
-        "acknowledgement": header.ack,
-        "window": header.win,
-        "payload": bytes(header.data),
+        "source_port": sport,
+        "destination_port": dport,
+        "flags": _FLAGS[bits % len(_FLAGS)],
+        "sequence": sequence,
+        "acknowledgement": acknowledgement,
+        "window": window,
+        "payload": data[start:],
     }
 
 
 def _udp(data: bytes) -> dict[str, Any]:
-    header = dpkt.udp.UDP(data)
-    size = max(0, header.ulen - 8)
-    return {
-        "source_port": header.sport,
-        "destination_port": header.dport,
-        "payload": bytes(header.data)[:size] if header.ulen else bytes(header.data),
-    }
+    if len(data) < _UDP.size:
+        return {}
+    sport, dport, length, _ = _UDP.unpack_from(data)
+    return {"source_port": sport, "destination_port": dport, "payload": data[_UDP.size : length or None]}
 
 
 def _icmp(data: bytes) -> dict[str, Any]:
@@ -250,17 +321,20 @@ def _icmp(data: bytes) -> dict[str, Any]:
 
 
 def _arp(data: bytes) -> dict[str, Any]:
-    header = dpkt.arp.ARP(data)
-    if (header.pro, header.pln) != (ETHERTYPE_IPV4, 4):
+    if len(data) < _ARP.size:
+        return {}
+    _, protocol, _, size, operation, _, source, _, destination = _ARP.unpack_from(data)
+    if (protocol, size) != (ETHERTYPE_IPV4, 4):
         return {"kind": PacketKind.ARP}
     return {
         "kind": PacketKind.ARP,
-        "operation": header.op,
-        "source": IPv4Address(header.spa),
-        "destination": IPv4Address(header.tpa),
+        "operation": operation,
+        "source": _address4(source),
+        "destination": _address4(destination),
     }
 
 
+_TRANSPORTS = {TCP: _tcp, UDP: _udp, ICMP: _icmp, ICMP6: _icmp}
 _READERS = {ETHERTYPE_IPV4: _ipv4, ETHERTYPE_IPV6: _ipv6, ETHERTYPE_ARP: _arp}
 
 
@@ -376,7 +450,8 @@ def _connection(members: list[Packet]) -> Connection:
 def retransmissions(packets: Iterable[Packet]) -> tuple[Packet, ...]:
     """The TCP segments that were seen before: every sequence number that they take was seen at the same interface.
 
-    A SYN or FIN that is sent again is one. A keep-alive is none (RFC 9293 §3.8.4), because it takes no number.
+    A SYN or FIN that is sent again is one. A keep-alive is none (RFC 9293 §3.8.4), because it takes no number. Where
+    more than MOST_RANGES gaps are in what was seen of a flow, the lowest ranges are forgotten, and their like is new.
     """
     flows: dict[tuple[object, ...], _Seen] = {}
     return tuple(one for one in packets if one.kind is PacketKind.TCP and _is_again(one, flows))
@@ -400,18 +475,21 @@ class _Seen:
 
     base: int
     first_syn: int | None = None
-    ranges: list[tuple[int, int]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    """of the ranges, in their order"""
 
     def add(self, sequence: int, count: int) -> bool:
         """Whether any of them is new."""
         # What comes before the first one seen counts as below it.
         start = (sequence - self.base + SEQUENCES // 2) % SEQUENCES - SEQUENCES // 2
         end = start + count
-        if any(low <= start and end <= high for low, high in self.ranges):
+        # Those that it touches: from the first that ends no earlier to the last that starts no later.
+        first, behind = bisect_left(self.ends, start), bisect_right(self.starts, end)
+        if behind - first == 1 and self.starts[first] <= start and end <= self.ends[first]:
             return False
-        apart = [(low, high) for low, high in self.ranges if high < start or end < low]
-        touching = [one for one in self.ranges if one not in apart]
-        low = min([start, *(low for low, _ in touching)])
-        high = max([end, *(high for _, high in touching)])
-        self.ranges = sorted([*apart, (low, high)])[-MOST_RANGES:]
+        if first < behind:
+            start, end = min(start, self.starts[first]), max(end, self.ends[behind - 1])
+        self.starts[first:behind], self.ends[first:behind] = [start], [end]
+        del self.starts[:-MOST_RANGES], self.ends[:-MOST_RANGES]
         return True

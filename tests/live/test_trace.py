@@ -170,12 +170,20 @@ def test_another_program_cannot_let_it_go_on_untraced(lab: Instance, trace: Trac
         assert done.calls[0].path == "/usr/bin/python3"
 
 
+WORDY = r"""
+import os
+to = os.open("/dev/null", os.O_WRONLY)
+while True: os.write(to, b"\xff" * 200)
+"""
+"""Each of its calls is almost a kilobyte of text."""
+
+
 @pytest.mark.parametrize(
     ("argv", "limits", "reason"),
     [
         (["sleep", "60"], {"seconds": 0.5}, "timeout"),
         (["seq", "1000000"], {"limit": 1000}, "output"),
-        (["python3", "-S", "-c", "import os\nwhile 1: os.write(1, b'')"], {"seconds": 100}, "calls"),
+        (["python3", "-S", "-c", WORDY], {"seconds": 100}, "calls"),
     ],
 )
 def test_a_trace_is_bounded(lab: Instance, trace: Trace, argv: list[str], limits: dict[str, Any], reason: str) -> None:

@@ -95,3 +95,14 @@ def test_who_takes_what_is_new_is_never_full() -> None:
     with Capture(Recorder(), small_lab(), ["alice"], instance="x", limit=HEADER.size + 60) as capture:
         assert [len(capture.new()) for _ in range(5)] == [1] * 5
         assert capture.dropped == 0
+
+
+def test_the_number_of_packets_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones too are no more than we can hold; the others are told of as dropped."""
+    monkeypatch.setattr("lab.recordings.MOST_PACKETS", 2)
+    with Capture(Recorder(), small_lab(), ["alice"], instance="x") as capture:
+        for _ in range(5):
+            capture.so_far()
+        assert (len(capture.packets), capture.dropped) == (2, 3)
+        assert len(capture.new()) == 2
+        assert len(capture.new()) == 1
