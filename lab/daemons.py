@@ -5,7 +5,6 @@ What runs with which configuration is `services`' business. Everything here goes
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ from lab.model import Address, Host, Lab
 from lab.names import PORT, delegated
 from lab.observe import host_view
 from lab.services import TOP, Service, services
-from lab.wiring import Wiring
+from lab.waiting import until
+from lab.wiring import Output, Wiring
 
 START_SECONDS = 10.0
 PROOF_SECONDS = 5.0
@@ -146,25 +146,30 @@ def _until(
 ) -> None:
     """Look until nothing is missing. Raises NotUpError after `seconds`, or once one of the daemons has ended."""
     names = [(_name(host), _name(service)) for host, service in chosen]
-    deadline = time.monotonic() + seconds
-    while found := missing():
-        ended = {(one.host, one.program): one.end for one in wiring.started() if one.end}
-        if time.monotonic() > deadline or any(name in ended for name in names):
-            lines = [str(one) for one in found]
-            for host, service in names:
-                if any(one.host == host and one.subject == f"service {service}" for one in found):
-                    lines += _log(
-                        wiring, host, service, ended.get((host, service), f"still runs after {seconds:.0f} s")
-                    )
-            raise NotUpError("\n".join(lines), hint=hint)
-        time.sleep(pause)
+
+    def look() -> tuple[list[Difference], dict[tuple[str, str], str]]:
+        found = missing()
+        started = wiring.started() if found else ()
+        return found, {(one.host, one.program): one.end for one in started if one.end}
+
+    found, ended = until(
+        look, lambda seen: not seen[0] or any(name in seen[1] for name in names), seconds=seconds, pause=pause
+    )
+    if not found:
+        return
+    lines = [str(one) for one in found]
+    for host, service in names:
+        if any(one.host == host and one.subject == f"service {service}" for one in found):
+            end = ended.get((host, service), f"still runs after {seconds:.0f} s")
+            lines += [f"{host}: service {service}: {end}; the end of its log:", *tail(wiring.output(host, service))]
+    raise NotUpError("\n".join(lines), hint=hint)
 
 
 def _name(of: Host | Service | str) -> str:
     return of if isinstance(of, str) else of.name
 
 
-def _log(wiring: Wiring, host: str, service: str, end: str) -> list[str]:
-    printed = wiring.output(host, service).text.decode(errors="replace").splitlines()
-    tail = [f"  | {line}" for line in printed[-TAIL_LINES:]] or ["  | (it printed nothing)"]
-    return [f"{host}: service {service}: {end}; the end of its log:", *tail]
+def tail(output: Output) -> list[str]:
+    """The last lines that a program printed, as they stand below a message."""
+    printed = output.text.decode(errors="replace").splitlines()
+    return [f"  | {line}" for line in printed[-TAIL_LINES:]] or ["  | (it printed nothing)"]

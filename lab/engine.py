@@ -123,6 +123,9 @@ class ExecStream:
             self._raw.close()
 
 
+DESCRIPTORS = 1024
+HELPERS_DESCRIPTORS = 16384
+"""A helper holds three for each host, and one more for each point of each capture."""
 FRAME_HEADER = 8
 STDOUT = 1
 
@@ -320,6 +323,7 @@ class Engine:
         return str(made["Id"])
 
     def _host_config(self, container: Container) -> dict[str, Any]:
+        descriptors = HELPERS_DESCRIPTORS if container.sees_machine else DESCRIPTORS
         return self._api.create_host_config(
             network_mode=container.network_mode,
             read_only=True,
@@ -336,7 +340,7 @@ class Engine:
             shm_size=1024 * 1024,
             log_config=LogConfig(type="none"),
             ulimits=[
-                Ulimit(name="nofile", soft=1024, hard=1024),
+                Ulimit(name="nofile", soft=descriptors, hard=descriptors),
                 Ulimit(name="core", soft=0, hard=0),
                 Ulimit(name="fsize", soft=64 * 1024 * 1024, hard=64 * 1024 * 1024),
             ],

@@ -8,30 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lab import daemons, instances, segments
-from lab.checks import Difference, differences, not_listening
+from lab import instances, pristine, segments
 from lab.engine import Engine
-from lab.errors import AgentError, InstanceError, NotPristineError, NotUpError, UsageError
-from lab.model import Host, Lab, Program
+from lab.errors import AgentError, InstanceError, NotUpError, UsageError
+from lab.model import Host, Lab
 from lab.observe import (
-    FINGERPRINT_LOOKS,
     LOOKS,
     HostView,
     Translation,
-    addr_gen_mode,
     fingerprint,
     host_view,
-    unsettled,
 )
 from lab.plan import (
     HOME,
@@ -42,7 +36,6 @@ from lab.plan import (
     plan,
     undescribe,
 )
-from lab.scripts import ipv6_interfaces, sysctl_keys
 from lab.segments import Segment
 from lab.talk import Talk
 from lab.text import suggestion
@@ -52,11 +45,7 @@ if TYPE_CHECKING:
     from lab.observe.syscalls import Call
     from lab.recordings import Capture, Events
 
-READY_SECONDS = 15.0
-SETTLED_SECONDS = 5.0
 HELPER_SECONDS = 15.0
-PRISTINE_TRIES = 3
-TAIL_LINES = 12
 
 Say = Callable[[str], None]
 
@@ -144,9 +133,9 @@ def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instan
         if refused:
             say(f"packets on networks are not counted: that takes a kernel with {fabric.INGRESS}, observed: {refused}")
         say("looking whether everything is there")
-        pristine = instance.make_pristine(tuple(ids))
-        instance.start_programs(tuple(ids))
-        wiring.seal(pristine)
+        made = pristine.make(wiring, planned.lab, tuple(ids))
+        pristine.start_programs(wiring, planned.lab, tuple(ids))
+        wiring.seal(made)
     except BaseException:
         instance.close()
         raise
@@ -269,15 +258,11 @@ class Instance:
 
     def fingerprints(self, hosts: Iterable[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Every host's state as lines; equal lines, equal state."""
-        return {name: fingerprint(texts) for name, texts in self._texts(hosts).items()}
+        return {name: fingerprint(texts) for name, texts in pristine.texts(self.wiring, self.lab, hosts).items()}
 
     def segments(self) -> tuple[Segment, ...]:
         """The networks, and what became of the packets that were sent into them."""
         return segments.segments(self.lab, segments.seen(self.wiring.segments()))
-
-    def _texts(self, hosts: Iterable[str] | None) -> dict[str, dict[str, Any]]:
-        keys = dict.fromkeys(key for host in self.lab.hosts for key in _sysctls(host))
-        return self.wiring.look(FINGERPRINT_LOOKS, hosts=hosts, sysctls=keys)
 
     # --------------------------------------------------------------------------------- programs
 
@@ -352,8 +337,11 @@ class Instance:
         """Run a command as `run` does, and trace its system calls and its children's from outside, from execve on.
 
         The calls are those that concern networks, files, waiting and processes; see lab/observe/syscalls.py. A program
-        cannot hide or forge any. A traced program is slower. If it makes more calls than are kept (16 MiB of text), it
-        is ended, and `ended.reason` is `calls`. What a child does after the command's own end is not traced.
+        cannot hide or make up any, but it can change what lies in its memory while a call is made (ptrace(2)): an
+        address that another thread writes to may be shown as it was just before or after. A descriptor that a process
+        outside the trace passes to it (unix(7), SCM_RIGHTS) comes without its past. A traced program is slower.
+        If it makes more calls than are kept (16 MiB of text), it is ended, and `ended.reason` is `calls`. What a child
+        does after the command's own end is not traced.
         """
         from lab.observe import syscalls
 
@@ -394,131 +382,13 @@ class Instance:
         self.output(host, program)
         self.wiring.stop(host, program)
 
-    def make_pristine(self, hosts: tuple[str, ...]) -> dict[str, list[str]]:
-        """Put declared files in place and look: the fingerprints, if all is as declared. Raises NotUpError."""
-        for host in self.lab.hosts:
-            for program in host.programs:
-                if host.name in hosts:
-                    self.deploy(host.name, folder=program.name, files={f.name: f.content for f in program.files})
-        texts = self._settled_texts(hosts)
-        whole = len(hosts) == len(self.lab.hosts)
-        lab = self.lab if whole else _part(self.lab, hosts)
-        on_segments = segments.seen(self.wiring.segments())
-        wrong = differences(lab, {name: host_view(text) for name, text in texts.items()})
-        wrong += segments.differences(self.lab, on_segments)
-        if wrong:
-            raise NotUpError("\n".join(map(str, wrong)))
-        found = {name: list(fingerprint(text)) for name, text in texts.items()}
-        # What was counted is all hosts' together.
-        return found | ({segments.SEGMENTS: list(segments.fingerprint(on_segments))} if whole else {})
-
-    def _settled_texts(self, hosts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-        """What a fingerprint is made of, once the kernel has finished what it does by itself. Raises NotUpError."""
-        deadline = time.monotonic() + SETTLED_SECONDS
-        waiting: dict[str, tuple[str, ...]] = {}
-        while True:
-            texts, waited = self._texts(hosts), bool(waiting)
-            waiting = {name: left for name, text in texts.items() if (left := _unsettled(text))}
-            if not waiting:
-                # What has just come may not have come whole: a router's address brings an anycast route too.
-                return self._texts(hosts) if waited else texts
-            if time.monotonic() > deadline:
-                told = [f"{name}: {one}" for name, left in waiting.items() for one in left]
-                raise NotUpError("expected IPv6 to be complete, observed:\n" + "\n".join(told))
-            time.sleep(0.005)
-
-    def start_programs(self, hosts: tuple[str, ...]) -> None:
-        """Start the daemons of hosts and prove them, then the declared programs, each of which listens where it says.
-
-        Raises NotUpError.
-        """
-        daemons.start(self.wiring, self.lab, hosts)
-        waiting: list[tuple[Host, Program]] = []
-        for host in self.lab.hosts:
-            for program in host.programs:
-                if host.name not in hosts or not program.run:
-                    continue
-                self.wiring.start(host, program=program.name, argv=program.run, cwd=f"{HOME}/{program.name}")
-                if program.ready:
-                    waiting.append((host, program))
-        deadline = time.monotonic() + READY_SECONDS
-        while waiting:
-            views = self.look(["sockets"], {host.name for host, _ in waiting})
-            missing = [
-                d for host in {h.name: h for h, _ in waiting}.values() for d in not_listening(host, views[host.name])
-            ]
-            ended = {(one.host, one.program): one.end for one in self.wiring.started() if one.end}
-            missing += [
-                Difference(host=host.name, subject=f"program {program.name}", expected="running", observed=end)
-                for host, program in waiting
-                if (end := ended.get((host.name, program.name)))
-            ]
-            if not missing:
-                return
-            if time.monotonic() > deadline or any((host.name, program.name) in ended for host, program in waiting):
-                raise NotUpError("\n".join(self._why(missing, waiting, ended)))
-            time.sleep(0.005)
-
-    def _why(
-        self,
-        missing: list[Difference],
-        waiting: list[tuple[Host, Program]],
-        ended: Mapping[tuple[str, str], str],
-    ) -> list[str]:
-        lines = [str(difference) for difference in missing]
-        for host, program in waiting:
-            if not any(one.host == host.name and one.subject == f"program {program.name}" for one in missing):
-                continue
-            end = ended.get((host.name, program.name), f"still runs after {READY_SECONDS:.0f} s")
-            printed = self.wiring.output(host.name, program.name).text.decode(errors="replace").splitlines()
-            tail = [f"  | {line}" for line in printed[-TAIL_LINES:]] or ["  | (it printed nothing)"]
-            lines += [f"{host.name}: program {program.name}: {end}; the end of its output:", *tail]
-        return lines
-
     # ------------------------------------------------------------------------------------ reset
 
     def reset(self, hosts: Iterable[str] | None = None) -> None:
         """Make hosts (None: all) as they were at up, and prove it. Raises NotPristineError, NotUpError."""
         names = tuple(self.host(name).name for name in hosts) if hosts else tuple(h.name for h in self.lab.hosts)
         with self.wiring.turn():
-            self._reset(names)
-
-    def _reset(self, names: tuple[str, ...]) -> None:
-        sealed = self.wiring.sealed()
-        if sealed is None:
-            raise InstanceError(
-                f"expected {self.name} to have come up, but its start never ended",
-                hint=f"`lab down --name {self.name}`, then `lab up` it again",
-            )
-        whole = len(names) == len(self.lab.hosts)
-        for attempt in range(PRISTINE_TRIES):
-            self.wiring.clean(self.lab, names)
-            try:
-                wrong = _deviations(sealed, self.make_pristine(names), with_conntrack=whole)
-            except NotUpError as error:
-                wrong = error.message.splitlines()
-            if not wrong:
-                break
-            if attempt == PRISTINE_TRIES - 1:
-                raise NotPristineError(
-                    "the reset cannot be proven:\n" + "\n".join(wrong),
-                    hint=f"{_why_left(wrong)}`lab down --name {self.name}`, then `lab up` it again",
-                )
-        try:
-            self.start_programs(names)
-        except NotUpError as error:
-            raise NotPristineError(
-                f"the hosts are as at the start, but their programs are not:\n{error.message}",
-                hint="`lab reset` without a host resets all of them, if a program needs one of another host",
-            ) from error
-
-
-def _sysctls(host: Host) -> tuple[str, ...]:
-    return (*sysctl_keys(host), *map(addr_gen_mode, ipv6_interfaces(host)))
-
-
-def _unsettled(texts: Mapping[str, Any]) -> tuple[str, ...]:
-    return unsettled(texts["addresses"], texts["routes6"], texts["sysctls"])
+            pristine.reset(self.wiring, self.lab, self.name, names)
 
 
 def _words(argv: Iterable[str]) -> tuple[str, ...]:
@@ -530,23 +400,3 @@ def _words(argv: Iterable[str]) -> tuple[str, ...]:
 def _numbered(name: str) -> Iterator[str]:
     yield name
     yield from (f"{name}-{number}" for number in itertools.count(2))
-
-
-def _deviations(sealed: Mapping[str, list[str]], now: Mapping[str, list[str]], *, with_conntrack: bool) -> list[str]:
-    """What differs from the fingerprints taken at up. A gateway's table is the others' too: see `with_conntrack`."""
-    wrong = []
-    for host, lines in now.items():
-        before, after = Counter(sealed[host]), Counter(lines)
-        wrong += [(host, f"expected {line}, not observed") for line in sorted((before - after).elements())]
-        wrong += [(host, f"observed {line}, not expected") for line in sorted((after - before).elements())]
-    return [f"{host}: {text}" for host, text in wrong if with_conntrack or text.split()[1] != "conntrack"]
-
-
-def _why_left(wrong: Iterable[str]) -> str:
-    """Why sockets may be there that nobody holds any more, "" if none are: ss(8) does not say that it closes none."""
-    left = any(re.search(r": observed socket (tcp|udp) ", one) for one in wrong)
-    return "sockets are closed only by a kernel with the option INET_DIAG_DESTROY (ss -K); " if left else ""
-
-
-def _part(lab: Lab, hosts: tuple[str, ...]) -> Lab:
-    return dataclasses.replace(lab, hosts=tuple(host for host in lab.hosts if host.name in hosts))

@@ -33,7 +33,7 @@ TIMEOUT_SYSCTLS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One thing to carry out: kind `sysctl`, `ip`, `nft`, `tc` or `ethtool`, and its lines."""
+    """One thing to carry out: kind `sysctl`, `ip`, `bridge`, `nft`, `tc` or `ethtool`, and its lines."""
 
     kind: str
     lines: tuple[str, ...]

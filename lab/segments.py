@@ -27,7 +27,7 @@ _CLOSE_ENOUGH = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packets:
-    """IP packets by protocol. What hosts need to find each other (ARP, neighbour discovery) is not counted."""
+    """Packets by protocol. What hosts need to find each other (ARP, neighbour discovery) is not counted."""
 
     tcp: int = 0
     udp: int = 0

@@ -120,6 +120,46 @@ NOT_BUILT_IN = ("home.arpa.", "invalid.", "onion.", "test.")
 """Zones that unbound answers by itself, and that a lab may want; localhost stays built in (RFC 6761 §6.3)."""
 
 
+UNBOUND = (
+    "  num-threads: 1",
+    "  outgoing-range: 512",
+    "  num-queries-per-thread: 256",
+    '  username: ""',  # it is started as the user that it is to be
+    '  chroot: ""',
+    '  pidfile: ""',
+    "  use-syslog: no",
+    '  logfile: ""',
+    "  log-queries: yes",
+    "  log-servfail: yes",
+    "  log-time-ascii: yes",
+    "  verbosity: 1",
+    # No DNSSEC: a lab's zones are not signed.
+    '  module-config: "iterator"',
+    # It asks each server the whole question, as in RFC 1034 §5.3.3; RFC 9156 would show one label more to each.
+    "  qname-minimisation: no",
+    # Nor does it ask for addresses of servers before it needs them.
+    '  target-fetch-policy: "0 0 0 0 0"',
+    "  prefetch: no",
+    "  serve-expired: no",
+    "  rrset-roundrobin: no",
+    f"  cache-max-ttl: {LARGEST_TTL}",
+    f"  cache-max-negative-ttl: {LARGEST_TTL}",
+    "  msg-cache-size: 1m",
+    "  rrset-cache-size: 2m",
+    "  infra-cache-numhosts: 200",
+    # A server that is silent is given up soon, and asked again by the next question.
+    "  unknown-server-time-limit: 200",
+    "  infra-cache-max-rtt: 1000",
+    "  infra-keep-probing: yes",
+    "  outbound-msg-retry: 3",
+    # Whoever still waits is answered; by itself it drops answers that took it more than 1.9 s (CVE-2024-33655).
+    "  discard-timeout: 0",
+    # Reverse zones of private and documentation networks are a lab's own to serve.
+    "  unblock-lan-zones: yes",
+)
+"""Settings that are every resolver's, see unbound.conf(5)."""
+
+
 def unbound_conf(host: Host) -> str:
     """The configuration of a resolver, see unbound.conf(5)."""
     here = f"{TOP}/unbound"
@@ -130,43 +170,9 @@ def unbound_conf(host: Host) -> str:
         "  access-control: ::/0 allow",
         f"  do-ip4: {_yes(4 in families(host))}",
         f"  do-ip6: {_yes(6 in families(host))}",
-        "  num-threads: 1",
-        "  outgoing-range: 512",
-        "  num-queries-per-thread: 256",
-        '  username: ""',  # it is started as the user that it is to be
-        '  chroot: ""',
+        *UNBOUND,
         f'  directory: "{here}"',
-        '  pidfile: ""',
-        "  use-syslog: no",
-        '  logfile: ""',
-        "  log-queries: yes",
-        "  log-servfail: yes",
-        "  log-time-ascii: yes",
-        "  verbosity: 1",
         f'  root-hints: "{here}/root.hints"',
-        # No DNSSEC: a lab's zones are not signed.
-        '  module-config: "iterator"',
-        # It asks each server the whole question, as in RFC 1034 §5.3.3; RFC 9156 would show one label more to each.
-        "  qname-minimisation: no",
-        # Nor does it ask for addresses of servers before it needs them.
-        '  target-fetch-policy: "0 0 0 0 0"',
-        "  prefetch: no",
-        "  serve-expired: no",
-        "  rrset-roundrobin: no",
-        f"  cache-max-ttl: {LARGEST_TTL}",
-        f"  cache-max-negative-ttl: {LARGEST_TTL}",
-        "  msg-cache-size: 1m",
-        "  rrset-cache-size: 2m",
-        "  infra-cache-numhosts: 200",
-        # A server that is silent is given up soon, and asked again by the next question.
-        "  unknown-server-time-limit: 200",
-        "  infra-cache-max-rtt: 1000",
-        "  infra-keep-probing: yes",
-        "  outbound-msg-retry: 3",
-        # Whoever still waits is answered; by itself it drops answers that took it more than 1.9 s (CVE-2024-33655).
-        "  discard-timeout: 0",
-        # Reverse zones of private and documentation networks are a lab's own to serve.
-        "  unblock-lan-zones: yes",
         *(f'  local-zone: "{zone}" nodefault' for zone in NOT_BUILT_IN),
         "remote-control:",
         "  control-enable: yes",

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from lab.instances import Running
 from lab.model import MILLION, Host, Lab
 from lab.observe import Event, EventKind, HostView, Socket, Translation
 from lab.plan import Container, Plan
@@ -22,7 +21,10 @@ from lab.tables import row as _row
 from lab.tables import table as _table
 from lab.text import joined
 from lab.wiring import Started, impairments
-from lab.wiring.fabric import links
+from lab.wiring.fabric import links, segment_steps
+
+if TYPE_CHECKING:
+    from lab.instances import Running
 
 Json = dict[str, Any]
 
@@ -107,7 +109,7 @@ def plan_json(plan: Plan, helper: Container) -> Json:
         ],
         "helper": {"name": helper.name, "image": helper.image, "capabilities": list(helper.capabilities)},
         "links": list(links(plan.lab)),
-        "segments": _steps_json(impairments.steps(plan.lab)),
+        "segments": _steps_json(segment_steps(plan.lab)),
     }
 
 
@@ -126,7 +128,7 @@ def plan_table(plan: Plan) -> Table:
 def plan_commands(plan: Plan) -> str:
     """The very lines that are carried out, host by host."""
     parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
-    parts += _step_lines(impairments.steps(plan.lab))
+    parts += _step_lines(segment_steps(plan.lab))
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}", *_step_lines((before(host), impairments.features(host), *steps(host)))]
         for service in services(plan.lab, host):

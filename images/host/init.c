@@ -35,9 +35,11 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -59,6 +61,19 @@
 #define STUDENT 1000
 #define SERVICE 999
 #define DAEMON_BYTES (64 << 20)
+/* linux/in6.h, which cannot be had together with netinet/in.h */
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
+#endif
+#ifndef IPV6_TRANSPARENT
+#define IPV6_TRANSPARENT 75
+#endif
+#ifndef IPV6_FLOWLABEL_MGR
+#define IPV6_FLOWLABEL_MGR 32
+#endif
+#ifndef CLONE_UNTRACED
+#define CLONE_UNTRACED 0x00800000
+#endif
 #define MOST_CONNECTIONS 256
 #define MOST_BYTES 131072
 #define MOST_STRINGS 4096
@@ -139,9 +154,11 @@ static int become_user(uid_t user, unsigned long long kept) {
 
 static int become(int is_daemon) {
     /* A daemon that fills memory by a fault of its own ends; its host goes on. */
-    struct rlimit memory = {DAEMON_BYTES, DAEMON_BYTES};
+    struct rlimit memory = {DAEMON_BYTES, DAEMON_BYTES}, none = {0, 0};
     if (!is_daemon) {
         offer_to_be_ended();
+        /* POSIX message queues: what one user may have of them is one number for all hosts of the machine. */
+        if (setrlimit(RLIMIT_MSGQUEUE, &none)) return -1;
         return become_user(STUDENT, granted);
     }
     return setrlimit(RLIMIT_DATA, &memory) || become_user(SERVICE, daemons_granted);
@@ -315,12 +332,22 @@ static void welcome(int listener) {
 #define UNLESS(value, what) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0), RETURN(what)
 #define REFUSE(error) (SECCOMP_RET_ERRNO | (error))
 
+#define WHEN(call, rules) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, rules) /* past so many if it is another */
+#define OPTION(level, name) ((unsigned)(level) << 16 | (name))
+
 /*
+ * Whoever is born here inherits the filter, see seccomp(2); the engine's own stays in force too.
+ *
  * Only sockets that ss(8) lists, and that the lab's networks carry: a vsock(7) leads to the machine below this one,
  * past all of them. io_uring makes sockets without socket(2), and a foreign calling convention has other numbers.
- * Whoever is born here inherits the filter, see seccomp(2); the engine's own stays in force too.
+ * Only options that a host's own address, memory and end cover: none to bind what is another host's address (ip(7),
+ * ipv6(7)), to get memory that is charged to nobody or to pass queues by (packet(7)), to keep something when all
+ * processes have ended (a flow label).
+ * Nobody escapes a trace or makes it lie: a child whose birth its tracer does not hear of (clone(2); clone3(2) has its
+ * flags where no filter can read them, and libraries do without), requests that no call shows (io_setup(2)), a filter
+ * that answers a call which is not made.
  */
-static void allow_ordinary_sockets_only(void) {
+static void restrict_system_calls(void) {
     struct sock_filter rules[] = {
         LOAD(arch),
         UNLESS(NATIVE, REFUSE(ENOSYS)),
@@ -328,6 +355,33 @@ static void allow_ordinary_sockets_only(void) {
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), /* x32, see syscall(2) */
         RETURN(REFUSE(ENOSYS)),
         IF(SYS_io_uring_setup, REFUSE(ENOSYS)),
+        IF(SYS_io_setup, REFUSE(ENOSYS)),
+        IF(SYS_clone3, REFUSE(ENOSYS)),
+        IF(SYS_seccomp, REFUSE(EPERM)),
+        WHEN(SYS_prctl, 4),
+        LOAD(args[0]),
+        IF(PR_SET_SECCOMP, REFUSE(EPERM)),
+        RETURN(SECCOMP_RET_ALLOW),
+        WHEN(SYS_clone, 4),
+        LOAD(args[0]),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_UNTRACED, 0, 1),
+        RETURN(REFUSE(EPERM)),
+        RETURN(SECCOMP_RET_ALLOW),
+        WHEN(SYS_setsockopt, 22),
+        LOAD(args[1]),
+        BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 16),
+        BPF_STMT(BPF_MISC | BPF_TAX, 0),
+        LOAD(args[2]),
+        BPF_STMT(BPF_ALU | BPF_OR | BPF_X, 0),
+        IF(OPTION(IPPROTO_IP, IP_FREEBIND), REFUSE(EPERM)),
+        IF(OPTION(IPPROTO_IP, IP_TRANSPARENT), REFUSE(EPERM)),
+        IF(OPTION(IPPROTO_IPV6, IPV6_FREEBIND), REFUSE(EPERM)),
+        IF(OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT), REFUSE(EPERM)),
+        IF(OPTION(IPPROTO_IPV6, IPV6_FLOWLABEL_MGR), REFUSE(EPERM)),
+        IF(OPTION(SOL_PACKET, PACKET_RX_RING), REFUSE(EPERM)),
+        IF(OPTION(SOL_PACKET, PACKET_TX_RING), REFUSE(EPERM)),
+        IF(OPTION(SOL_PACKET, PACKET_QDISC_BYPASS), REFUSE(EPERM)),
+        RETURN(SECCOMP_RET_ALLOW),
         UNLESS(SYS_socket, SECCOMP_RET_ALLOW),
         LOAD(args[2]),
         IF(IPPROTO_SCTP, REFUSE(EPROTONOSUPPORT)),
@@ -380,7 +434,7 @@ int main(int argc, char **argv) {
     granted &= permitted_capabilities() & ~OWN_CAPABILITIES;
     daemons_granted = permitted_capabilities() & 1ULL << CAP_NET_BIND_SERVICE;
     listener = open_listener();
-    allow_ordinary_sockets_only();
+    restrict_system_calls();
     for (;;) {
         polled[0].fd = signal_fd;
         polled[1].fd = listener;

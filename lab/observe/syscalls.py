@@ -43,7 +43,9 @@ _WITHOUT_DESCRIPTOR = {"exit", "exit_group", "wait4", "waitid", "kill", "tkill",
     *("select", "pselect6", "poll", "ppoll", "epoll_create", "epoll_create1", "clone", "clone3", "prlimit64")
 }
 _WITH_PATH = {"open", "openat", "openat2", "creat", "execve", "execveat"}
-_WITH_PARTS = {"readv", "writev", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg"}
+_WITH_PARTS = {"readv", "writev", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg"} | {
+    *("preadv", "preadv2", "pwritev", "pwritev2", "vmsplice")
+}
 _WITH_DATA = {"read", "write", "pread64", "pwrite64", "sendto", "recvfrom", "send", "recv", *_WITH_PARTS}
 
 
@@ -283,6 +285,8 @@ def _content(literal: str) -> bytes:
 # ------------------------------------------------------------------------------------------ sockets
 
 _COPIES = {"dup", "dup2", "dup3"}
+_BETWEEN = {"splice": 2, "copy_file_range": 2, "tee": 1, "sendfile": 1}
+"""Calls about two descriptors: the first argument, and that one."""
 _BIRTHS = {"clone", "clone3", "fork", "vfork"}
 _ACCEPTS = {"accept", "accept4"}
 
@@ -344,7 +348,11 @@ def _descriptors(call: Call) -> set[int]:
         return {int(one) for one in _POLLED.findall(call.arguments[0] if call.arguments else "")}
     if call.name in {"select", "pselect6"}:
         return {int(one) for text in call.arguments[1:4] for one in _SELECTED.findall(text) if text.startswith("[")}
-    return set() if call.descriptor is None else {call.descriptor}
+    if call.name == "close_range":
+        return set()
+    other = call.arguments[_BETWEEN[call.name] :][:1] if call.name in _BETWEEN else ()
+    found = {int(one) for one in other if one.isascii() and one.isdigit()}
+    return found if call.descriptor is None else {call.descriptor, *found}
 
 
 def _change(call: Call, result: int, table: _Table) -> None:
@@ -358,12 +366,23 @@ def _change(call: Call, result: int, table: _Table) -> None:
         return
     elif call.name == "close":
         table.pop(number, None)
+    elif call.name == "close_range":
+        _close_range(call, number, table)
     elif call.name in _COPIES or (call.name == "fcntl" and command.startswith("F_DUPFD")):
         table.pop(result, None)
         if number in table:
             table[result] = table[number][0], "CLOEXEC" in " ".join(call.arguments[1:])
     elif call.name == "fcntl" and command == "F_SETFD" and number in table:
         table[number] = table[number][0], "FD_CLOEXEC" in " ".join(call.arguments[2:])
+
+
+def _close_range(call: Call, first: int, table: _Table) -> None:
+    last, flags = (*call.arguments[1:], "", "")[:2]
+    for one in [one for one in table if last.isascii() and last.isdigit() and first <= one <= int(last)]:
+        if "CLOEXEC" in flags:
+            table[one] = table[one][0], True
+        else:
+            del table[one]
 
 
 def _traced(life: _Life) -> TracedSocket:

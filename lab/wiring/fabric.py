@@ -108,6 +108,28 @@ def _bridges(lab: Lab) -> dict[str, str]:
     return {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
 
 
+def known(lab: Lab) -> Step:
+    """Lines for bridge(8): behind each port is the interface that is there, and nothing else.
+
+    Every hardware address is known before. A bridge that learned them would believe whoever sends in another's name,
+    and keep what it learned after a reset; one that floods would give to all what is for nobody.
+    """
+    lines: list[str] = []
+    for number, host in enumerate(lab.hosts):
+        for index in range(len(host.interfaces)):
+            port = impairments.port(number, index)
+            lines += [
+                f"link set dev {port} learning off flood off",
+                f"fdb replace {mac(number, index)} dev {port} master static",
+            ]
+    return Step(kind="bridge", lines=tuple(lines))
+
+
+def segment_steps(lab: Lab) -> tuple[Step, ...]:
+    """What is carried out once the links are there, beside them."""
+    return (known(lab), *impairments.steps(lab))
+
+
 def mac(host: int, interface: int) -> str:
     """The hardware address of the host-th host's interface-th interface, both from 0."""
     return f"02:00:00:{(host + 1) >> 8:02x}:{(host + 1) & 0xFF:02x}:{interface:02x}"
@@ -188,7 +210,7 @@ class Fabric:
                 "wire",
                 before={host.name: before(host).sysctls() for host in lab.hosts},
                 links="".join(f"{line}\n" for line in links(lab)),
-                segments=[_step(step) for step in impairments.steps(lab)],
+                segments=[_step(step) for step in segment_steps(lab)],
                 rules_needed=impairments.rules_needed(lab),
                 hosts={
                     host.name: [_step(step) for step in (impairments.features(host), *steps(host))]

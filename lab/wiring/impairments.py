@@ -20,12 +20,21 @@ HOOK = "ingress"
 """Where a packet that comes in at a port is looked at (nft(8), "netdev")."""
 
 SPARED = (
-    "mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, "
-    "nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, mld2-listener-report"
+    "meta protocol arp meta length <= 46",
+    "ip6 nexthdr ipv6-icmp ip6 hoplimit 255 meta length <= 72 "
+    "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert }",
 )
-"""What IPv6 says by itself to find neighbours (RFC 4861, RFC 3810): neither counted nor lost, as ARP is not.
+"""What hosts say by themselves to find neighbours (RFC 826, RFC 4861): neither counted nor lost.
 
-Lost, it would read as a host that is not there, after seconds; and a segment at rest would count something.
+Lost, it would read as a host that is not there, after seconds; and a segment at rest would count something. Only what
+has the size of the real thing (without Ethernet's header; 46 bytes are its least) is spared: anything longer carries
+something else.
+"""
+
+UNCOUNTED = "ip6 nexthdr ip ip6 hoplimit 1 meta length <= 256 icmpv6 type mld2-listener-report"
+"""What is lost as often as any packet, but not counted either: a host tells its groups by itself, and again (RFC 3810).
+
+It has a hop-by-hop header, whose number nft(8) calls `ip`.
 """
 
 SEGMENTATION = (
@@ -80,7 +89,10 @@ def rules_needed(lab: Lab) -> bool:
 
 
 def rules(lab: Lab) -> tuple[str, ...]:
-    """The rules at the ports of all bridges: every IP packet is counted, and lost as often as its network says."""
+    """The rules at the ports of all bridges: every frame is counted, and lost as often as its network says.
+
+    What is no IP packet is counted as `other`, like IP packets that are neither TCP nor UDP.
+    """
     at = ports(lab)
     parts: list[list[str]] = []
     for number, network in enumerate(lab.networks):
@@ -97,14 +109,14 @@ def _network_chains(number: int, network: Network) -> list[list[str]]:
     name, loss = bridge(number), network.impairments.loss
     chains = []
     if loss:
-        chains.append([f"\tchain {name}_lost {{", *_counting(number, "lost", "drop"), "\t}"])
+        chains.append([f"\tchain {name}_lost {{", f"\t\t{UNCOUNTED} drop", *_counting(number, "lost", "drop"), "\t}"])
     often = f"numgen random mod {MILLION} < {loss} " if loss < MILLION else ""
     chains.append(
         [
             f"\tchain {name} {{",
-            "\t\tmeta protocol != { ip, ip6 } accept",
-            f"\t\ticmpv6 type {{ {SPARED} }} accept",
+            *(f"\t\t{one} accept" for one in SPARED),
             *([f"\t\t{often}goto {name}_lost"] if loss else []),
+            f"\t\t{UNCOUNTED} accept",
             *_counting(number, "passed", "accept"),
             "\t}",
         ]

@@ -291,6 +291,8 @@ def main() -> None:
     times = Times()
     console = Console(stderr=True)
     with Engine.connect() as engine, tempfile.TemporaryDirectory() as folder:
+        # What the user's own `lab note` found last is not the bench's to change.
+        os.environ["XDG_STATE_HOME"] = folder
         images.ensure(engine, say=console.print)
         if sizes and compose_command() is None:
             console.print("no Compose v2 here (`docker compose version`): its columns stay empty")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from lab.errors import AgentError, UsageError
 from lab.live import Instance
 from lab.observe.dns import messages, queries
 from lab.observe.packets import Packet, PacketKind, connections, retransmissions
+from lab.plan import Container
 from lab.recordings import Capture
 from tests.live.support import PROGRAMS, command_line, until
 
@@ -334,34 +337,43 @@ RUN apt-get update \\
 
 
 @pytest.fixture(scope="module")
-def tshark() -> Callable[..., list[str]]:
+def tshark() -> Iterator[Callable[..., list[str]]]:
     """tshark(1) on a file: in a container of an image that is made once, and used again by later runs."""
     with Engine.connect() as engine:
         base = images.ensure(engine, say=lambda _: None)["socketlab/base"]
-        tag = f"socketlab-test/tshark:{base.rpartition(':')[2]}"
+        tag, label = f"socketlab-test/tshark:{base.rpartition(':')[2]}", ("socketlab.test", "tshark")
+        for older in engine.image_tags("=".join(label)) - {tag}:
+            engine.remove_image(older)
         if not engine.has_image(tag):
-            engine.build(TSHARK, tag=tag, labels={"socketlab.test": "tshark"}, arguments={"BASE": base})
+            engine.build(TSHARK, tag=tag, labels=dict([label]), arguments={"BASE": base})
+        made = engine.create(
+            Container(
+                name=f"socketlab-test.tshark-{os.getpid()}",
+                image=tag,
+                labels=(label,),
+                tmpfs=(("/tmp", "size=16m"),),
+                command=("sleep", "infinity"),
+            )
+        )
 
-    def run(file: Path, *arguments: str) -> list[str]:
-        command = [
-            "docker",
-            "run",
-            "--rm",
-            "-i",
-            "--network",
-            "none",
-            "--entrypoint",
-            "tshark",
-            tag,
-            "-r",
-            "-",
-            *arguments,
-        ]
-        done = subprocess.run(command, input=file.read_bytes(), capture_output=True, timeout=60, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.decode().splitlines()
+        def run(file: Path, *arguments: str) -> list[str]:
+            data = file.read_bytes()
+            # The stream has no end of its own, but the file has.
+            script = f"head -c {len(data)} | tshark -r - {shlex.join(arguments)} && echo done"
+            stream, said = engine.stream(made, ("sh", "-c", script)), bytearray()
+            stream.send(data)
+            while piece := stream.receive():
+                said += piece
+            stream.close()
+            *lines, last = said.decode().splitlines()
+            assert last == "done", said
+            return lines
 
-    return run
+        try:
+            engine.start(made)
+            yield run
+        finally:
+            engine.remove(made)
 
 
 def test_wireshark_reads_what_is_written(lab: Instance, tshark: Callable[..., list[str]], tmp_path: Path) -> None:

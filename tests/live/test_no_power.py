@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from lab.live import Instance
 from lab.observe import Socket, listeners
-from tests.live.support import command_line, until
+from tests.live.support import PROGRAMS, command_line, until
 
 ATTEMPTS = {
     "an address": "ip address add 192.168.1.200/24 dev eth0",
@@ -67,6 +67,40 @@ def test_nothing_that_a_program_tries_changes_its_host(lab: Instance) -> None:
     lab.run("alice", ["rm", "-rf", "/tmp/large"])
     assert succeeded == []
     assert lab.fingerprints() == before
+
+
+REFUSED = {
+    **dict.fromkeys(("freebind4", "freebind6", "flow-label"), "EPERM"),
+    **dict.fromkeys(("transparent4", "transparent6"), "EPERM"),
+    **dict.fromkeys(("untraced-child", "filter-prctl", "filter-seccomp"), "EPERM"),
+    **dict.fromkeys(("clone3", "requests"), "ENOSYS"),
+    "message-queue": "EMFILE",
+}
+"""Attempts of programs/overreach.py -> the error of each."""
+REFUSED_WITH_RAW = {**REFUSED, **dict.fromkeys(("receive-ring", "send-ring", "past-queues"), "EPERM")}
+
+
+def overreach(lab: Instance, host: str, attempts: Iterable[str]) -> dict[str, str]:
+    """What programs/overreach.py says of each attempt; "" if it succeeded."""
+    cwd = lab.deploy(host, folder="overreach", files={"overreach.py": (PROGRAMS / "overreach.py").read_bytes()})
+    done = {what: lab.run(host, ["python3", "overreach.py", what], cwd=cwd) for what in attempts}
+    assert {one.ended.status for one in done.values()} <= {0, 1}
+    return {what: one.stdout.decode().strip() for what, one in done.items()}
+
+
+def test_the_kernel_is_not_asked_for_what_leads_past_the_lab(lab: Instance) -> None:
+    """Foreign addresses, children that no trace follows, filters of its own: each is refused, and others are not."""
+    assert overreach(lab, "alice", REFUSED) == REFUSED
+    plain = ("plain-option4", "plain-option6", "plain-child")
+    assert overreach(lab, "alice", plain) == dict.fromkeys(plain, "")
+
+
+@pytest.mark.instance("labs/sniffer.yaml")
+def test_nor_by_a_host_that_makes_its_own_packets(lab: Instance) -> None:
+    """With NET_RAW too: no address but by a packet of its own making, no memory that is charged to nobody."""
+    assert overreach(lab, "sniffer", REFUSED_WITH_RAW) == REFUSED_WITH_RAW
+    plain = ("plain-packet-option", "plain-child")
+    assert overreach(lab, "sniffer", plain) == dict.fromkeys(plain, "")
 
 
 def test_programs_are_ended_before_the_first_process(lab: Instance) -> None:
@@ -155,3 +189,21 @@ def test_a_program_sees_no_process_but_its_own(lab: Instance) -> None:
     until(lambda: lab.output("alice", "watch").end, wanted=bool, what="the watcher's end")
     assert lab.output("alice", "watch").text == b"ready\n"
     assert lab.run("alice", ["ls", "/proc/1"]).ended.status != 0
+
+
+@pytest.mark.instance("dual-stack")
+@pytest.mark.parametrize("trap", ["mkfifo gai.conf", "echo 'precedence ::ffff:0:0/96 100' > gai.conf"])
+def test_a_trusted_command_reads_nothing_of_a_programs(lab: Instance, host: Callable[[str], Any], trap: str) -> None:
+    """A file for gai.conf(5), or a pipe in its place, changes what its own programs get, and nobody else's."""
+    look = "timeout 2 getent ahosts server.example"
+    before = lab.run("alice", ["sh", "-c", look]).stdout.decode()
+    assert lab.run("alice", ["sh", "-c", trap]).ended.status == 0
+    assert lab.run("alice", ["sh", "-c", look]).stdout.decode() != before, "positive control: it is read"
+    assert host("alice").run(look).stdout == before
+    assert host("alice").run("ls /home/student/gai.conf").rc == 0, "it is seen"
+
+
+def test_a_trusted_command_cannot_fill_memory(host: Callable[[str], Any]) -> None:
+    """It has half a GiB at most; one that needs less is as it was."""
+    assert host("alice").run("python3 -c 'bytearray(100 << 20)'").rc == 0
+    assert "MemoryError" in host("alice").run("python3 -c 'bytearray(600 << 20)'").stderr

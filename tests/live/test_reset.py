@@ -15,7 +15,7 @@ from lab.engine import Engine
 from lab.errors import NotPristineError
 from lab.live import Instance
 from lab.observe import Socket, Translation, listeners
-from tests.live.support import PROGRAMS, command_line
+from tests.live.support import PROGRAMS, command_line, until
 
 
 def make_a_mess(lab: Instance, host: str) -> None:
@@ -64,6 +64,36 @@ def test_a_closed_port_is_told_to_the_next_program_too(lab: Instance) -> None:
     lab.run("stranger", ["python3", "-c", CLOSED, "40"])
     lab.reset()
     assert lab.run("stranger", ["python3", "-c", CLOSED, "1"]).stdout == b"1\n"
+
+
+TOO_BIG = """
+import socket, struct
+def pack(address): return socket.inet_pton(socket.AF_INET6, address)
+own, victim = pack("2001:db8:2::10"), pack("2001:db8:2::80")
+answer = struct.pack("!IHBB", 6 << 28, 1400, 58, 64) + victim + pack("2001:db8:2::90")
+said = struct.pack("!BBHI", 2, 0, 0, 1280) + answer + bytes([129, 0, 0, 0, 0, 1, 0, 1]) + bytes(600)
+words = own + victim + struct.pack("!IHBB", len(said), 0, 0, 58) + said
+total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+total = (total >> 16) + (total & 0xffff)
+said = said[:2] + struct.pack("!H", ~(total + (total >> 16)) & 0xffff) + said[4:]
+with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
+    s.sendto(struct.pack("!IHBB", 6 << 28, len(said), 58, 64) + own + victim + said, ("2001:db8:2::80", 0))
+"""
+
+
+@pytest.mark.instance("labs/past-loss.yaml")
+def test_what_was_said_of_a_path_is_forgotten(lab: Instance) -> None:
+    """A host that was told, by whoever, that packets to another are too big believes it until a reset (RFC 8201)."""
+
+    def learned() -> bytes:
+        return lab.wiring.command("hearer", ("ip", "-6", "route", "show", "cache"), seconds=5).stdout
+
+    assert learned() == b""
+    printed = lab.run("maker", ["python3", "-c", TOO_BIG])
+    assert printed.ended.status == 0, printed.stderr.decode()
+    until(learned, wanted=lambda text: b"2001:db8:2::90" in text and b"mtu 1280" in text, what="a smaller packet")
+    lab.reset()
+    assert learned() == b""
 
 
 DEEP = """

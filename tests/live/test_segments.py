@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from lab.errors import NotPristineError, NotUpError
 from lab.live import Instance
 from lab.segments import Packets, Segment
 from lab.wiring import impairments
-from tests.live.support import LABS, command_line, until
+from tests.live.support import LABS, PROGRAMS, command_line, until
 
 FAMILIES = {4: "192.0.2.80", 6: "2001:db8:1::80"}
 MANY = 4000
@@ -160,6 +161,85 @@ def test_everything_may_be_lost(lab: Instance) -> None:
     assert segment(lab, "bad").lost == Packets(other=5)
     assert segment(lab, "bad").passed == Packets()
     assert segment(lab, "good").passed == Packets(other=10)
+
+
+@pytest.mark.instance("labs/past-loss.yaml")
+def test_no_odd_frame_passes_uncounted(lab: Instance) -> None:
+    """Ethertypes that are not IP's, tags, and what only begins like ARP or neighbour discovery: lost and counted.
+
+    On the network beside it all of them arrive; and where all is lost neighbours are found nevertheless.
+    """
+    content = (PROGRAMS / "odd_frames.py").read_bytes()
+    for host in ("maker", "hearer"):
+        cwd = lab.deploy(host, folder="odd", files={"odd_frames.py": content})
+    for interface, network in (("eth0", "bad"), ("eth1", "good")):
+        lab.start("hearer", ["python3", "odd_frames.py", "hear", interface], name=network, cwd=cwd)
+        until(partial(lab.output, "hearer", network), wanted=lambda said: bool(said.text), what="somebody who hears")
+        sent = int(lab.run("maker", ["python3", "odd_frames.py", "send", interface], cwd=cwd).stdout)
+    until(
+        lambda: lab.output("hearer", "good").text.split(),
+        wanted=lambda words: len(words) == 1 + sent,
+        what="every frame on the good network",
+    )
+    assert lab.output("hearer", "bad").text == b"ready\n"
+    assert (segment(lab, "bad").lost, segment(lab, "bad").passed) == (Packets(other=sent), Packets())
+    assert segment(lab, "good").passed == Packets(other=sent)
+    for address in ("192.0.2.80", "2001:db8:1::80"):
+        lab.run("maker", ["ping", "-q", "-c", "1", "-W", "1", address])
+        found = lab.run("maker", ["ip", "neighbour", "show", address]).stdout
+        assert b"lladdr" in found, found
+    assert segment(lab, "bad").lost == Packets(other=sent + 2)
+
+
+SECRET = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind((sys.argv[1], 3))
+print("ready", flush=True)
+while True:
+    data, address = s.recvfrom(2000)
+    if b"a word" in data and address[2] != socket.PACKET_OUTGOING: print("heard", address[2], flush=True)
+"""
+
+
+@pytest.mark.instance("labs/past-loss.yaml")
+def test_nobody_gets_what_is_for_another(lab: Instance) -> None:
+    """A host that sent in another's name, and in hundreds more, still hears what is for itself only.
+
+    The bridges have learned nothing.
+    """
+    before = forwarding(lab)
+    content = (PROGRAMS / "named_as_others.py").read_bytes()
+    cwd = lab.deploy("maker", folder="named", files={"named_as_others.py": content})
+    server = lab.wiring.command("hearer", ("cat", "/sys/class/net/eth1/address"), seconds=5).stdout.decode().strip()
+    assert lab.run("maker", ["python3", "named_as_others.py", "eth1", server], cwd=cwd).ended.status == 0
+    assert forwarding(lab) == before
+    assert len([line for line in before if "static" in line]) == 6
+    for host in ("maker", "hearer"):
+        lab.start(host, ["python3", "-c", SECRET, "eth1"], name="secret")
+        until(partial(lab.output, host, "secret"), wanted=lambda said: bool(said.text), what="somebody who hears")
+    ask = "import socket; socket.socket(socket.AF_INET, 2).sendto(b'a word', ('198.51.100.80', 9))"
+    assert lab.run("third", ["python3", "-c", ask]).ended.status == 0
+    until(
+        partial(lab.output, "hearer", "secret"), wanted=lambda said: said.text == b"ready\nheard 0\n", what="the word"
+    )
+    tell = ask.replace("198.51.100.80", "198.51.100.10")
+    assert lab.run("third", ["python3", "-c", tell]).ended.status == 0
+    until(
+        partial(lab.output, "maker", "secret"),
+        wanted=lambda said: said.text == b"ready\nheard 0\n",
+        what="its word",
+    )
+
+
+def forwarding(lab: Instance) -> list[str]:
+    """What the bridges of an instance know (bridge(8))."""
+    stream = lab.engine.stream(lab.helper, ("bridge", "fdb", "show"))
+    said = b""
+    while piece := stream.receive():
+        said += piece
+    stream.close()
+    return sorted(said.decode().splitlines())
 
 
 @pytest.mark.instance("lossy")

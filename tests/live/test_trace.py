@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -109,6 +110,55 @@ def test_words_that_look_like_a_trace_are_data(trace: Trace) -> None:
     assert [call for call in done.calls if call.name == "connect"] == []
     (write,) = [call for call in done.calls if call.name == "write" and call.arguments[0] == "1"]
     assert write.data == line.encode() + b"\n"
+
+
+ROUNDABOUT = """
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+class Part(ctypes.Structure): _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]
+def parts(data): return ctypes.byref(Part(data, len(data)))
+a, b = socket.socketpair()
+libc.pwritev2(a.fileno(), parts(b"roundabout"), 1, ctypes.c_long(-1), 0)
+libc.preadv2(b.fileno(), parts(bytes(10)), 1, ctypes.c_long(-1), 0)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("203.0.113.80", 9))
+r, w = os.pipe()
+os.write(w, b"spliced")
+libc.splice(r, None, s.fileno(), None, 7, 0)
+libc.vmsplice(w, parts(b"mapped"), 1, 0)
+r2, w2 = os.pipe()
+libc.tee(r, w2, 6, 0)
+libc.syscall(437, -100, b"/etc/hosts", bytes(24), 24)  # openat2
+with open("file", "w+b") as f: os.pwrite(f.fileno(), b"placed", 0)
+libc.close_range(s.fileno(), s.fileno(), 0)
+"""
+
+
+def test_no_roundabout_way_is_missed(trace: Trace) -> None:
+    """What is written without write and sent without send is there too, with its bytes where the call has them."""
+    done = python(trace, ROUNDABOUT)
+    assert done.ended.status == 0, done.stderr
+    by_name = {call.name: call for call in done.calls}
+    assert (by_name["pwritev2"].data, by_name["preadv2"].data) == (b"roundabout", b"roundabout")
+    assert (by_name["vmsplice"].data, by_name["pwrite64"].data) == (b"mapped", b"placed")
+    assert by_name["tee"].result == 6
+    assert by_name["openat2"].path == "/etc/hosts"
+    (socket,) = sockets(done.calls)
+    assert [call.name for call in socket.calls] == ["socket", "connect", "splice"]
+
+
+def test_a_child_that_wants_no_trace_is_not_born(trace: Trace) -> None:
+    """clone(2) with CLONE_UNTRACED fails and shows; the same child without it is born and traced."""
+    number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+    code = (
+        "import ctypes, os\nlibc = ctypes.CDLL(None)\n"
+        f"for flags in (0x800011, 0x11):\n if libc.syscall({number}, flags, 0, 0, 0, 0) == 0:\n"
+        "  os.write(1, b'a child'); os._exit(0)\nos.wait()"
+    )
+    done = python(trace, code)
+    assert done.stdout == b"a child"
+    assert [call.error for call in done.calls if call.name == "clone"] == ["EPERM", ""]
+    assert [call.data for call in done.calls if call.name == "write"] == [b"a child"]
 
 
 def test_another_program_cannot_let_it_go_on_untraced(lab: Instance, trace: Trace) -> None:

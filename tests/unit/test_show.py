@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -404,3 +406,10 @@ def test_no_table_lets_a_lab_drive_the_terminal() -> None:
         text = rendered(table, terminal=True)
         assert "💣" not in text
         assert all(line.isprintable() for line in text.split("\n")), text
+
+
+def test_showing_labs_needs_no_engine() -> None:
+    """The Docker client takes longer to load than a list of labs to make."""
+    program = "import sys, lab.show, lab.labfiles; print('docker' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -330,10 +330,11 @@ class Connection:
         self.has_turn = True
 
     def end_turn(self, request: Request) -> None:
-        """Let the next one."""
+        """Let the next one. Nothing for who has none: the lock may be another's."""
         del request
-        self.has_turn = False
-        self.agent.turn.release()
+        if self.has_turn:
+            self.has_turn = False
+            self.agent.turn.release()
 
 
 def _input(lines: list[bytes]) -> list[bytes | programs.Size]:

@@ -2,7 +2,8 @@
 
 A command runs in all of the host's namespaces, the mount namespace too, so it sees the host's files as the host
 does. What it executes comes from the host's image, whose root is read-only and owned by root; the search path
-names no folder that a program of the host can write to.
+names no folder that a program of the host can write to. The one file of a program's that the C library would read,
+gai.conf(5), is not there: in a mount namespace of the command's own, what leads to it is covered by an empty folder.
 """
 
 from __future__ import annotations
@@ -18,6 +19,16 @@ from namespaces import TOOL_ENVIRONMENT, AgentError, Place
 
 NAMESPACES = ("mnt", "net", "uts", "ipc", "pid")
 CHUNK = 65536
+MOST_MEMORY = 512 * 1024
+"""KiB, of addresses (getrlimit(2), RLIMIT_AS): what a command reads of a program's cannot fill the machine's memory."""
+LEADS_TO_STUDENT = "/etc/socketlab"
+EMPTY = "/mnt"
+APART = (
+    *("unshare", "--mount", "--", "sh", "-c"),
+    f'mount -n --bind {EMPTY} {LEADS_TO_STUDENT} && ulimit -v {MOST_MEMORY} || exit 125; exec "$@"',
+    "sh",
+)
+"""What stands before a command's words: see above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +44,7 @@ def run(place: Place, argv: list[str], *, stdin: bytes, seconds: float, limit: i
     """Run a command in a host as its root user. Raises AgentError after `seconds`, or beyond `limit` bytes printed."""
     enter = [f"--{'mount' if kind == 'mnt' else kind}=/proc/{place.pid}/ns/{kind}" for kind in NAMESPACES]
     process = subprocess.Popen(
-        ["nsenter", *enter, "--", *argv],
+        ["nsenter", *enter, "--", *APART, *argv],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

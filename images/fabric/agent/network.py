@@ -24,6 +24,9 @@ IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
 """Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
 being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
+IPV6_SETTINGS = "/proc/sys/net/ipv6"
+"""is there if the kernel has IPv6"""
+
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
@@ -68,8 +71,9 @@ class Network:
         """Set sysctls `before` anything else, make the `links`, then carry out the steps of the segments, here, and
         those of each host, in their order.
 
-        A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc", the same), ("nft", text for nft -f)
-        or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may be refused: what was said.
+        A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc" or "bridge", the same),
+        ("nft", text for nft -f) or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may
+        be refused: what was said.
         """
         list(self.threads.map(self._limit_ipc, places.values()))
         list(self.threads.map(_hide_processes, places.values()))
@@ -105,7 +109,7 @@ class Network:
             if kind == "sysctl":
                 for key, value in what.items():
                     _write_sysctl(key, value)
-            elif kind in ("ip", "tc"):
+            elif kind in ("ip", "tc", "bridge"):
                 run_tool([kind, "-batch", "-"], text=what)
             elif kind == "nft":
                 run_tool(["nft", "-f", "-"], text=what)
@@ -187,6 +191,9 @@ class Network:
             ["ip", "-force", "-batch", "-"],
             text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n",
         )
+        if os.path.isdir(IPV6_SETTINGS):
+            # What was heard of smaller packets on a path (RFC 8201); a batch has one family only.
+            run_tool(["ip", "-6", "route", "flush", "cache"])
         if is_gateway:
             run_tool(["conntrack", "-F"])
         setns(place.ipc, CLONE_NEWIPC)
@@ -239,7 +246,7 @@ def _path(key: str) -> str:
 
 
 def _write_sysctl(key: str, value: str) -> None:
-    if key.startswith("net.ipv6.") and not os.path.isdir("/proc/sys/net/ipv6"):
+    if key.startswith("net.ipv6.") and not os.path.isdir(IPV6_SETTINGS):
         return  # a kernel without IPv6: what a lab needs of it is missed when the addresses are looked at
     try:
         _write(_path(key), value)

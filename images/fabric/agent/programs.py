@@ -65,7 +65,8 @@ class Running:
         if self.ended.is_set() or self.init is None:
             return
         self.end = "stopped"
-        self.init.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it has ended this moment, and its socket is closed
+            self.init.shutdown(socket.SHUT_WR)
         if not self.ended.wait(INIT_SECONDS):
             raise AgentError(f"{self.name}: cannot be ended")
 

@@ -102,10 +102,12 @@ class Recording:
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     buffer: bytearray = field(default_factory=lambda: bytearray(MOST_FRAME))
     lock: threading.Lock = field(default_factory=threading.Lock)
-    closing: int = field(default_factory=lambda: os.eventfd(0))
+    closing: int = -1
+    """wakes the thread for its end (eventfd(2))"""
 
     def start(self) -> None:
         """Begin to read, in a thread of its own."""
+        self.closing = os.eventfd(0)
         threading.Thread(target=self._follow, daemon=True).start()
 
     def _follow(self) -> None:

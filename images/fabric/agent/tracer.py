@@ -24,10 +24,12 @@ FINISH_SECONDS = 5.0
 CHUNK = 65536
 MOST_SAID = 4096
 CALLS = (
-    "%network,%process,?open,openat,?creat,read,readv,pread64,write,writev,sendfile,close,?pipe,pipe2,dup,?dup2,dup3,"
-    "fcntl,ioctl,?poll,ppoll,?select,pselect6,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait"
+    "%network,%process,?open,openat,openat2,?creat,read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,"
+    "pwritev2,sendfile,copy_file_range,splice,vmsplice,tee,close,close_range,?pipe,pipe2,dup,?dup2,dup3,pidfd_getfd,"
+    "fcntl,ioctl,?poll,ppoll,?select,pselect6,?epoll_create,epoll_create1,epoll_ctl,?epoll_wait,epoll_pwait,epoll_pwait2"
 )
-"""What is traced. Those with a question mark are not there on every processor (strace(1))."""
+"""What is traced: whatever makes, uses or closes a descriptor, but for what asks about files and maps memory. Those
+with a question mark are not there on every processor (strace(1))."""
 COMMAND = [
     *("strace", "-f", "-ttt", "-T", "-s", "200", "-qq", "--decode-pids=pidns"),
     *("-e", "signal=none", "-e", f"trace={CALLS}", "-o", "/dev/stdout", "-p"),

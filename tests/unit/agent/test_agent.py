@@ -79,6 +79,21 @@ def test_a_failure_is_an_answer(agent: ModuleType, pair: tuple[socket.socket, so
     assert answers[0]["error"] == "alice: no program p was started"
 
 
+def test_a_turn_is_ended_by_who_has_it(agent: ModuleType) -> None:
+    """Another client's end of a turn that it does not have lets nobody in."""
+    shared = agent.Agent()
+    pairs = [socket.socketpair() for _ in range(2)]
+    one, other = (agent.Connection(shared, ours) for ours, _ in pairs)
+    assert one.handle({"op": "take_turn", "seconds": 0.01}) == {"ok": None}
+    assert other.handle({"op": "end_turn"}) == {"ok": None}
+    assert "error" in other.handle({"op": "take_turn", "seconds": 0.01})
+    assert one.handle({"op": "end_turn"}) == {"ok": None}
+    assert other.handle({"op": "take_turn", "seconds": 0.01}) == {"ok": None}
+    for ends in pairs:
+        for end in ends:
+            end.close()
+
+
 def test_a_host_that_is_not_there_is_named(agent: ModuleType, pair: tuple[socket.socket, socket.socket]) -> None:
     """Whoever asks for several hosts learns which of them have ended."""
     (answer,) = conversation(agent, pair, {"op": "look", "hosts": ["alice", "bob"], "what": ["rules"]})

@@ -19,7 +19,7 @@ from lab.model import Impairments, Lab
 from lab.plan import environment, plan
 from lab.services import ENVIRONMENT, Service
 from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, Wiring, impairments
-from lab.wiring.fabric import Fabric, helper, links, mac
+from lab.wiring.fabric import Fabric, helper, known, links, mac, segment_steps
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
 
 # ----------------------------------------------------------------------------------------------- links
@@ -39,6 +39,16 @@ def test_the_links_of_the_nat_lab() -> None:
         "link add dev h3i0 master n1 up type veth peer name eth0 address 02:00:00:00:04:00 netns {pid:server}",
         "link add dev h4i0 master n1 up type veth peer name eth0 address 02:00:00:00:05:00 netns {pid:stranger}",
     )
+
+
+def test_a_bridge_learns_nothing_and_knows_everything() -> None:
+    """Each port's hardware address is told once, and none is learned from a frame."""
+    lines = known(small_lab()).lines
+    assert lines[:2] == (
+        "link set dev h0i0 learning off flood off",
+        "fdb replace 02:00:00:00:01:00 dev h0i0 master static",
+    )
+    assert len(lines) == 2 * sum(len(host.interfaces) for host in small_lab().hosts)
 
 
 def test_hardware_addresses_never_meet() -> None:
@@ -230,7 +240,7 @@ def test_wiring_sends_settings_links_and_steps() -> None:
     assert said["links"].splitlines() == list(links(lab))
     assert said["before"]["everything"]["net.ipv4.ip_forward"] == "0"
     assert said["before"]["gateway"]["net.ipv4.ip_forward"] == "1"
-    assert said["segments"] == [[step.kind, step.text] for step in impairments.steps(lab)]
+    assert said["segments"] == [[step.kind, step.text] for step in segment_steps(lab)]
     assert [kind for kind, _ in said["hosts"]["gateway"]] == ["ethtool", "sysctl", "ip", "nft", "sysctl"]
     assert said["hosts"]["everything"][1] == ["sysctl", {"net.ipv6.conf.eth0.disable_ipv6": "0"}]
     assert said["hosts"]["everything"][2][1].endswith("route add default via fd00:1::1\n")

@@ -44,12 +44,13 @@ def test_a_good_wire_only_counts() -> None:
 
 
 def test_loss_is_by_chance_and_after_what_is_spared() -> None:
-    """ARP is no IP packet, neighbour discovery is accepted first; then a random number decides."""
-    first, second, third, *_ = chain(impaired(loss=25_000), "n0")
-    assert first == "meta protocol != { ip, ip6 } accept"
-    assert second.startswith("icmpv6 type { mld-listener-query, ")
-    assert "nd-neighbor-solicit, nd-neighbor-advert" in second
+    """ARP and neighbour discovery of their usual size are accepted first; then a random number decides."""
+    first, second, third, fourth, *_ = chain(impaired(loss=25_000), "n0")
+    assert first == "meta protocol arp meta length <= 46 accept"
+    assert second.startswith("ip6 nexthdr ipv6-icmp ip6 hoplimit 255 meta length <= 72 icmpv6 type { nd-")
     assert third == "numgen random mod 1000000 < 25000 goto n0_lost"
+    assert fourth == f"{impairments.UNCOUNTED} accept"
+    assert chain(impaired(loss=25_000), "n0_lost")[0] == f"{impairments.UNCOUNTED} drop"
     assert all(line.endswith(" drop") for line in chain(impaired(loss=25_000), "n0_lost"))
     assert "n1_lost" not in "".join(impairments.rules(impaired(loss=25_000)))
 
