@@ -144,13 +144,13 @@ class Capture(_Recording):
             (names[index], self.points[names[index]].name if names[index] in networks else device)
             for index, device in piece.interfaces
         ]
-        for one in self._frames.take(piece.data, interfaces):
-            if self._kept + _size(one) <= self._limit and len(self._packets) < MOST_PACKETS:
+        for one in self._frames.take(piece.data, interfaces, most=MOST_PACKETS - len(self._packets)):
+            if self._kept + _size(one) <= self._limit:
                 self._kept += _size(one)
                 self._packets.append(one)
             else:
                 self._unkept += 1
-        self.dropped = piece.lost + self._unkept
+        self.dropped = piece.lost + self._unkept + self._frames.passed_over
         self._complete = piece.complete
 
     @property

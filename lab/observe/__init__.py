@@ -4,7 +4,8 @@ Pure. A line that cannot be understood raises `UnreadableError`; nothing is skip
 is overlooked would be a wrong verdict.
 
 Packets, DNS messages and system calls are read by modules of their own (`lab.observe.packets`, `dns`, `syscalls`),
-which are not imported here: what they need takes longer to load than most commands to run.
+which are not imported here: what they need takes longer to load than most commands to run. They never raise: what
+cannot be read is a value that says so.
 """
 
 from __future__ import annotations
