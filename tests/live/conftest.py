@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from lab.observe import Socket, State
 from tests.live.support import PROGRAMS, until
 
 os.environ.pop("SOCKETLAB_NAME", None)  # what the caller's shell is about is not what is tested
+# A shell starts what runs in the background deaf to Ctrl-C, and children inherit that. Here Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOT_SKIPPED = "was skipped, and live tests may not be: a claim that was not tried must not look like one that holds"
 
