@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,17 +127,43 @@ def _follow(instance: Instance, gateways: list[str], *, as_json: bool) -> None:
             sys.stderr.write(f"{one.gateway}: there were more events than could be kept\n")
 
 
+class _Ended:
+    """What a signal's handler sets. It comes in the midst of waiting, where an Event's lock would wait for itself."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+
+    def set(self) -> None:
+        """From now on it is so."""
+        with contextlib.suppress(BlockingIOError):  # it was set many times
+            os.write(self._writing, b"x")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most that long; whether it is set."""
+        return bool(select.select([self._reading], [], [], seconds)[0])
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+        return self.wait(0)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._reading)
+        os.close(self._writing)
+
+
 @contextlib.contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def _interrupts() -> Iterator[_Ended]:
     """Set by Ctrl-C and by SIGTERM, which then interrupt nothing: what was begun comes to its end."""
-    ended = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with contextlib.closing(_Ended()) as ended:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
+        try:
+            yield ended
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @app.command("capture")
@@ -185,7 +212,7 @@ def _unambiguous(instance: Instance, host: str) -> str:
 def _capture(
     recording: Capture,
     tell: Callable[[tuple[Packet, ...]], None],
-    ended: threading.Event,
+    ended: _Ended,
     *,
     seconds: float | None,
     count: int | None,
