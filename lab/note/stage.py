@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from lab import waiting
 from lab.checks import covers
 from lab.errors import AgentError, LabError
 from lab.live import Instance, Printed, Traced
@@ -78,7 +79,7 @@ def read_answer(text: str) -> Answer:
 
 def text_of(end: End) -> str:
     """An address and a port, as ADDRESS:PORT."""
-    return joined(str(end[0]), end[1])
+    return joined(*end)
 
 
 class Stage:
@@ -130,15 +131,11 @@ class Stage:
         pause: float = 0.01,
     ) -> T:
         """Look until it is as wanted. Raises NotSeenError: then the claim does not hold."""
-        deadline = time.monotonic() + seconds
-        while True:
-            seen = look()
-            if wanted(seen):
-                return seen
-            if time.monotonic() > deadline:
-                observed = f"{len(seen)} found" if isinstance(seen, list | tuple) else seen
-                raise NotSeenError(f"{what} within {seconds:g} s", observed)
-            time.sleep(pause)
+        seen = waiting.until(look, wanted, seconds=seconds, pause=pause)
+        if not wanted(seen):
+            observed = f"{len(seen)} found" if isinstance(seen, list | tuple) else seen
+            raise NotSeenError(f"{what} within {seconds:g} s", observed)
+        return seen
 
     # ---------------------------------------------------------------------------------- programs
 
