@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lab.evidence import Check, Evidence, Table
+
 if TYPE_CHECKING:
-    from lab.note.stage import Stage
+    from lab.stage import Stage
 
 
 class Verdict(StrEnum):
@@ -51,25 +53,6 @@ def claim(*, id: str, says: str, lab: str, source: str, care: str = "") -> Calla
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """Evidence: what was seen, as rows of text."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
-    """One thing that must be so if the claim holds."""
-
-    what: str
-    expected: str
-    observed: str
-    holds: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """A claim's demonstration: verdict, evidence, and for an ERROR the reason."""
 
@@ -84,47 +67,6 @@ class Outcome:
     def holds(self) -> bool:
         """Whether it was observed as claimed, with care or without."""
         return self.verdict in (Verdict.HOLDS, Verdict.WITH_CARE)
-
-
-@dataclass(kw_only=True)
-class _Rows:
-    title: str
-    columns: tuple[str, ...] = ()
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-
-
-class Evidence:
-    """What a demonstration collects while it goes on."""
-
-    def __init__(self) -> None:
-        self._tables: list[_Rows] = []
-        self.checks: list[Check] = []
-
-    def table(self, title: str = "") -> None:
-        """Begin a table; rows that follow are its own."""
-        self._tables.append(_Rows(title=title))
-
-    def row(self, **cells: object) -> None:
-        """Add a row. The first row of a table names its columns."""
-        if not self._tables:
-            self.table()
-        table = self._tables[-1]
-        columns = tuple(name.replace("_", " ").strip() for name in cells)
-        if not table.rows:
-            table.columns = columns
-        if columns != table.columns:
-            raise ValueError(f"a table has the columns {table.columns}, a row has {columns}")
-        table.rows.append(tuple(map(str, cells.values())))
-
-    def check(self, what: str, *, expected: object, observed: object, holds: bool) -> None:
-        """Note one thing that must be so."""
-        self.checks.append(Check(what=what, expected=str(expected), observed=str(observed), holds=holds))
-
-    def tables(self) -> tuple[Table, ...]:
-        """The tables that have rows."""
-        return tuple(
-            Table(title=one.title, columns=one.columns, rows=tuple(one.rows)) for one in self._tables if one.rows
-        )
 
 
 def outcome(claim: Claim, evidence: Evidence, *, reason: str = "", seconds: float = 0.0) -> Outcome:

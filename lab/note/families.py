@@ -7,7 +7,7 @@ import re
 from lab.note.claim import claim
 from lab.note.ports import LEFT, LEFT6, bound
 from lab.note.sockets import asking
-from lab.note.stage import Stage
+from lab.stage import Stage
 from lab.text import joined
 
 SERVER4, SERVER6 = "198.51.100.80", "2001:db8:2::80"

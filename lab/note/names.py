@@ -6,12 +6,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from lab.note.claim import claim
-from lab.note.stage import Stage, text_of
 from lab.observe.dns import PORT as DNS_PORT
 from lab.observe.dns import Query, queries
 from lab.observe.packets import Packet, connections
 from lab.observe.syscalls import Call
 from lab.recordings import Capture
+from lab.stage import Stage, text_of
 
 WWW, PRINTER = "192.0.2.80", "192.0.2.81"
 SHORT = "short.example.com"

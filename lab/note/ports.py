@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.note.claim import claim
-from lab.note.stage import Stage
 from lab.observe import State
+from lab.stage import Stage
 from lab.talk import Talk
 
 LEFT, ALIAS, RIGHT = "192.0.2.10", "192.0.2.11", "198.51.100.10"

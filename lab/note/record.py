@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import labfiles
-from lab.note import run, stage
+from lab import labfiles, stage
+from lab.note import run
 from lab.note.claim import Claim, Outcome, Verdict
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,11 @@ from contextlib import ExitStack
 from lab import images, instances, labfiles, live
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, LabError
+from lab.evidence import Evidence
 from lab.live import Instance
 from lab.model import Lab
-from lab.note.claim import Claim, Evidence, Outcome, outcome
-from lab.note.stage import demonstrate
+from lab.note.claim import Claim, Outcome, outcome
+from lab.stage import NotSeenError, Stage
 
 AT_ONCE = 2
 """Labs at a time. Much of what is shown is waiting: for a time-out, for a TTL to run out."""
@@ -153,6 +155,26 @@ class _Work:
                 self.done.put(_failed(claim, f"{instance.name} cannot be made as it was: {error}"))
                 continue
             self.done.put(demonstrate(claim, instance, given))
+
+
+def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:
+    """Show a claim on an instance of its lab that is as it was at its start.
+
+    Never raises for what the claim or the lab does: a demonstration that could not be carried out is an ERROR.
+    """
+    began = time.monotonic()
+    stage = Stage(instance, programs)
+    reason = ""
+    try:
+        with stage:
+            claim.show(stage)
+    except NotSeenError as error:
+        stage.evidence.check(error.what, expected="seen", observed=error.observed, holds=False)
+    except LabError as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)
 
 
 def _is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:

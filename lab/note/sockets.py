@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lab.note.claim import claim
 from lab.note.ports import LEFT
-from lab.note.stage import Stage, text_of, traced_whole
 from lab.observe import State
 from lab.observe.syscalls import Call, sockets
+from lab.stage import Stage, text_of, traced_whole
 
 LIFE = {"socket", "bind", "listen", "accept", "accept4", "connect", "sendto", "recvfrom", "close"}
 LOCALHOST = "HOST = '127.0.0.1'"

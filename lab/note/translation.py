@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lab.note.claim import claim
-from lab.note.stage import Answer, Stage, text_of
+from lab.stage import Answer, Stage, text_of
 
 SERVER = "203.0.113.80"
 HOMES = {

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 from lab.note.claim import claim
 from lab.note.ports import LEFT
-from lab.note.stage import Stage
 from lab.observe import State
 from lab.observe.packets import Connection, Packet, PacketKind, connections
+from lab.stage import Stage
 from lab.talk import Talk
 from lab.text import joined
 

@@ -19,7 +19,7 @@ from lab.engine import Engine
 from lab.live import Instance
 from lab.note import run
 from lab.note.claim import Verdict
-from lab.note.stage import demonstrate
+from lab.note.run import demonstrate
 from lab.testing import Instances
 from tests.live.breaks import BREAKS, Break
 from tests.live.support import command_line

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lab.note.claim import Check, Outcome, Table, Verdict, claim
-from lab.note.stage import Stage
+from lab.evidence import Check, Table
+from lab.note.claim import Outcome, Verdict, claim
+from lab.stage import Stage
 
 
 @claim(id="plain", says="One is one.", lab="nat", source="RFC 1")

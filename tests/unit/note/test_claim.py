@@ -9,7 +9,8 @@ import pytest
 
 from lab import note
 from lab.errors import UsageError
-from lab.note.claim import Claim, Evidence, Verdict, outcome
+from lab.evidence import Evidence
+from lab.note.claim import Claim, Verdict, outcome
 from tests.unit.note.examples import CAREFUL, PLAIN
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.note.stage import Answer, read_answer
+from lab.stage import Answer, read_answer
 
 
 @pytest.mark.parametrize(

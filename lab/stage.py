@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from lab import waiting
 from lab.checks import covers
-from lab.errors import AgentError, LabError
+from lab.errors import AgentError
+from lab.evidence import Evidence
 from lab.live import Instance, Printed, Traced
 from lab.model import Address
-from lab.note.claim import Claim, Evidence, Outcome, outcome
 from lab.observe import Socket, State, Translation, listeners
 from lab.observe.syscalls import Call
 from lab.plan import HOME
@@ -300,23 +300,3 @@ def traced_whole(file: str, traced: Traced) -> tuple[Call, ...]:
     if traced.ended.reason:
         raise AgentError(f"{file} was traced no further: {traced.ended.reason}")
     return traced.calls
-
-
-def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes]) -> Outcome:
-    """Show a claim on an instance of its lab that is as it was at its start.
-
-    Never raises for what the claim or the lab does: a demonstration that could not be carried out is an ERROR.
-    """
-    began = time.monotonic()
-    stage = Stage(instance, programs)
-    reason = ""
-    try:
-        with stage:
-            claim.show(stage)
-    except NotSeenError as error:
-        stage.evidence.check(error.what, expected="seen", observed=error.observed, holds=False)
-    except LabError as error:
-        reason = str(error)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-    return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)

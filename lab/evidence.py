@@ -1,0 +1,65 @@
+"""What was seen, as tables of text, and what must be so: evidence that people read. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Evidence: what was seen, as rows of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that must be so if the claim holds."""
+
+    what: str
+    expected: str
+    observed: str
+    holds: bool
+
+
+@dataclass(kw_only=True)
+class _Rows:
+    title: str
+    columns: tuple[str, ...] = ()
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+
+class Evidence:
+    """What a demonstration collects while it goes on."""
+
+    def __init__(self) -> None:
+        self._tables: list[_Rows] = []
+        self.checks: list[Check] = []
+
+    def table(self, title: str = "") -> None:
+        """Begin a table; rows that follow are its own."""
+        self._tables.append(_Rows(title=title))
+
+    def row(self, **cells: object) -> None:
+        """Add a row. The first row of a table names its columns."""
+        if not self._tables:
+            self.table()
+        table = self._tables[-1]
+        columns = tuple(name.replace("_", " ").strip() for name in cells)
+        if not table.rows:
+            table.columns = columns
+        if columns != table.columns:
+            raise ValueError(f"a table has the columns {table.columns}, a row has {columns}")
+        table.rows.append(tuple(map(str, cells.values())))
+
+    def check(self, what: str, *, expected: object, observed: object, holds: bool) -> None:
+        """Note one thing that must be so."""
+        self.checks.append(Check(what=what, expected=str(expected), observed=str(observed), holds=holds))
+
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that have rows."""
+        return tuple(
+            Table(title=one.title, columns=one.columns, rows=tuple(one.rows)) for one in self._tables if one.rows
+        )

@@ -1,0 +1,1 @@
+"""Checks of submissions: what is asked for, what was seen, and the verdicts."""
