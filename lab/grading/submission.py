@@ -1,0 +1,184 @@
+"""A folder that somebody hands in -> the files that an exercise asks for, or what is wrong with them.
+
+All reading of submissions is here. Nothing of them is believed or parsed: no link is followed, nothing is opened that
+is not a regular file, and no more is read than a file may have.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import UsageError
+from lab.grading.exercise import FILE_BYTES, AskedFile, Exercise
+from lab.grading.record import SubmittedFile
+from lab.text import nearest, printable
+
+TEXTS = (".py", ".sh", ".txt", ".md", ".json", ".yaml", ".hosts", ".conf")
+"""Files with these endings are text, and therefore UTF-8."""
+MOST_ENTRIES = 10_000
+MOST_TOLD = 20
+SKIPPED = ("__pycache__", ".git")
+"""What tools leave in a folder, which nobody needs to be told of."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """What is wrong with a submission's files."""
+
+    name: str
+    expected: str
+    observed: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: expected {self.expected}, found {self.observed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """The files of a submission, by the name that the exercise gives them."""
+
+    content: tuple[tuple[str, str, bytes], ...]
+    """asked name, name as handed in, content"""
+    ignored: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def files(self) -> tuple[SubmittedFile, ...]:
+        """Its files, for the record."""
+        return tuple(
+            SubmittedFile(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+            for _, name, data in self.content
+        )
+
+    def command(self, asked: str) -> tuple[str, ...]:
+        """How a file is run, in the folder where it lies. Raises KeyError if the submission has none."""
+        name = next(name for one, name, _ in self.content if one == asked) if self.has(asked) else ""
+        if not name:
+            raise KeyError(asked)
+        if name.endswith(".py"):
+            return ("python3", name)
+        return ("sh", name) if name.endswith(".sh") else (f"./{name}",)
+
+    def has(self, asked: str) -> bool:
+        """Whether there is such a file."""
+        return any(one == asked for one, _, _ in self.content)
+
+
+# O_NONBLOCK: a named pipe would else wait for somebody who writes.
+_CAREFULLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class _FaultError(Exception):
+    def __init__(self, expected: str, observed: str, hint: str = "") -> None:
+        self.expected, self.observed, self.hint = expected, observed, hint
+
+
+def read(folder: Path, exercise: Exercise) -> Submission:
+    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        observed = "a file" if error.errno == errno.ENOTDIR else (error.strerror or "an error").lower()
+        raise UsageError(
+            f"expected a folder with a submission, found {folder}: {observed}",
+            hint=f"`lab exercise start {exercise.number or exercise.name}` makes one to begin with",
+        ) from error
+    try:
+        return _read(descriptor, exercise)
+    finally:
+        os.close(descriptor)
+
+
+def _read(folder: int, exercise: Exercise) -> Submission:
+    there = _names(folder)
+    content, faults = [], []
+    used = set()
+    asked_names = {one.name for one in exercise.files}
+    for asked in exercise.files:
+        names = _alternatives(asked, there) if exercise.any_language else [asked.name]
+        used.update(names)
+        try:
+            if len(names) > 1:
+                raise _FaultError("one file", f"several: {', '.join(names)}", "leave one of them")
+            content.append(
+                (asked.name, names[0], _file(folder, names[0], asked, there - {a.name for a in exercise.files}))
+            )
+        except _FaultError as fault:
+            faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
+    rest = sorted(printable(one) for one in there - used if one not in SKIPPED)
+    more = [f"and {len(rest) - MOST_TOLD} more"] if len(rest) > MOST_TOLD else []
+    return Submission(content=tuple(content), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
+
+
+def _names(folder: int) -> set[str]:
+    """What lies in a folder, as far as it is looked at."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry, _ in zip(entries, range(MOST_ENTRIES), strict=False)}
+
+
+def _alternatives(asked: AskedFile, there: set[str]) -> list[str]:
+    """The names under which a program may be handed in, of those that are there; the asked one if none is."""
+    stem = asked.name.removesuffix(".py")
+    names = [asked.name] if stem == asked.name else [asked.name, f"{stem}.sh", stem]
+    return [name for name in names if name in there] or [asked.name]
+
+
+def _file(folder: int, name: str, asked: AskedFile, others: set[str]) -> bytes:
+    """The content of a file. Raises _FaultError."""
+    wanted = f"a file ({asked.what})"
+    try:
+        # O_NONBLOCK: a named pipe would else wait for somebody who writes.
+        descriptor = os.open(
+            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=folder
+        )
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _FaultError(wanted, "a symbolic link", "hand in the file itself") from None
+        if error.errno == errno.ENOENT:
+            near = nearest(name, others, cutoff=0.75)
+            raise _FaultError(
+                wanted, "none", f"is {printable(near)} meant? its name must be {name}" if near else ""
+            ) from None
+        raise _FaultError(wanted, (error.strerror or "an error").lower()) from None
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            raise _FaultError(wanted, "a folder" if stat.S_ISDIR(kind) else "something that is no regular file")
+        data = _content(descriptor, wanted)
+    finally:
+        os.close(descriptor)
+    if name.endswith(TEXTS):
+        _check_text(data)
+    return data
+
+
+def _content(descriptor: int, wanted: str) -> bytes:
+    data = b""
+    while piece := os.read(descriptor, FILE_BYTES + 1 - len(data)):
+        data += piece
+    if len(data) > FILE_BYTES:
+        size = os.fstat(descriptor).st_size
+        raise _FaultError(f"{wanted} of at most {FILE_BYTES // 1024} KiB", f"{size:,} bytes")
+    if not data.strip():
+        raise _FaultError(wanted, "an empty one")
+    return data
+
+
+def _check_text(data: bytes) -> None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise _FaultError(
+            "text in UTF-8",
+            f"the byte 0x{data[error.start]:02x} in line {line}, which is not",
+            "save it as UTF-8; every editor can",
+        ) from None
+    if "\0" in text:
+        raise _FaultError("text", f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}")
