@@ -106,9 +106,7 @@ def _read(folder: int, exercise: Exercise) -> Submission:
         try:
             if len(names) > 1:
                 raise _FaultError("one file", f"several: {', '.join(names)}", "leave one of them")
-            content.append(
-                (asked.name, names[0], _file(folder, names[0], asked, there - {a.name for a in exercise.files}))
-            )
+            content.append((asked.name, names[0], _file(folder, names[0], asked, there - asked_names)))
         except _FaultError as fault:
             faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
     rest = sorted(printable(one) for one in there - used if one not in SKIPPED)
