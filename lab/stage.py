@@ -145,6 +145,14 @@ class Stage:
             self._deployed[host] = self.instance.deploy(host, folder=FOLDER, files=self.programs)
         return self._deployed[host]
 
+    def command_of(self, host: str, file: str) -> tuple[tuple[str, ...], str]:
+        """How a program is called in a host, without its arguments, and in which folder."""
+        return ("python3", file), self.folder(host)
+
+    def _words(self, host: str, file: str, words: tuple[object, ...]) -> tuple[tuple[str, ...], str]:
+        command, folder = self.command_of(host, file)
+        return (*command, *map(str, words)), folder
+
     def put(self, host: str, name: str, text: str) -> None:
         """Put a changed program beside the others."""
         self.folder(host)
@@ -156,9 +164,8 @@ class Stage:
 
     def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
         """Run a program to its end; all that it printed. Raises NotSeenError if there is no end in time."""
-        printed: Printed = self.instance.run(
-            host, _command(file, words), cwd=self.folder(host), stdin=stdin.encode(), seconds=seconds
-        )
+        argv, cwd = self._words(host, file, words)
+        printed: Printed = self.instance.run(host, argv, cwd=cwd, stdin=stdin.encode(), seconds=seconds)
         text = (printed.stdout + printed.stderr).decode(errors="replace").strip()
         if printed.ended.reason:
             raise NotSeenError(f"the end of {file} on {host} within {seconds:g} s", text[-200:] or "it printed nothing")
@@ -166,19 +173,22 @@ class Stage:
 
     def talk(self, host: str, file: str, *words: object) -> Talk:
         """Start a program that waits for its standard input; it ends with the demonstration."""
-        return self._stack.enter_context(self.instance.talk(host, _command(file, words), cwd=self.folder(host)))
+        argv, cwd = self._words(host, file, words)
+        return self._stack.enter_context(self.instance.talk(host, argv, cwd=cwd))
 
     def trace(self, host: str, file: str, *words: object) -> tuple[Call, ...]:
         """Run a program to its end; its system calls, seen from outside."""
-        traced = self.instance.trace(host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+        argv, cwd = self._words(host, file, words)
+        traced = self.instance.trace(host, argv, cwd=cwd, seconds=RUN_SECONDS)
         return traced_whole(file, traced)
 
     def trace_server(self, host: str, file: str, *words: object, at: str) -> Future[Traced]:
         """Trace a server while others use it, from when it listens at PROTOCOL/ADDRESS:PORT; its result comes with its
         end. Raises NotSeenError."""
+        argv, cwd = self._words(host, file, words)
         beside = self._stack.enter_context(self.instance.again())
         pool = self._stack.enter_context(ThreadPoolExecutor(1))
-        traced = pool.submit(beside.trace, host, _command(file, words), cwd=self.folder(host), seconds=RUN_SECONDS)
+        traced = pool.submit(beside.trace, host, argv, cwd=cwd, seconds=RUN_SECONDS)
         self.until(
             f"{file} on {host} listening at {at}",
             lambda: "listening" if self._listens(host, at) else "done" if traced.done() else "",
@@ -201,7 +211,8 @@ class Stage:
 
     def serve(self, host: str, file: str, *words: object, at: str) -> str:
         """Start a server and wait until it listens at PROTOCOL/ADDRESS:PORT; its name."""
-        name = self.instance.start(host, _command(file, words), name=file.removesuffix(".py"), cwd=self.folder(host))
+        argv, cwd = self._words(host, file, words)
+        name = self.instance.start(host, argv, name=file.removesuffix(".py"), cwd=cwd)
         deadline = time.monotonic() + SEEN_SECONDS
         while not self._listens(host, at):
             output = self.instance.output(host, name)
@@ -289,10 +300,6 @@ class Stage:
         """The gateway's entry for a connection that was begun from ADDRESS:PORT; None if there is none."""
         entries = self.instance.translations(gateway)
         return next((one for one in entries if one.protocol == protocol and text_of(one.source) == source), None)
-
-
-def _command(file: str, words: tuple[object, ...]) -> tuple[str, ...]:
-    return ("python3", file, *map(str, words))
 
 
 def traced_whole(file: str, traced: Traced) -> tuple[Call, ...]:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from lab import images, instances, labfiles, live
+from lab.borrowing import is_current
 from lab.engine import Engine
 from lab.errors import AgentError, InstanceError, LabError
 from lab.evidence import Evidence
@@ -117,7 +118,7 @@ class _Work:
                 return None
             if not instance.wiring.is_sealed():  # another is about to start it
                 return None
-            if instance.lab == lab and _is_current(found, self.refs):
+            if instance.lab == lab and is_current(found, self.refs):
                 stack.push(own.pop_all())
                 return instance
         self.say(f"removing {name}, which is of older content")
@@ -175,12 +176,6 @@ def demonstrate(claim: Claim, instance: Instance, programs: Mapping[str, bytes])
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
     return outcome(claim, stage.evidence, reason=reason, seconds=time.monotonic() - began)
-
-
-def _is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
-    """Whether an instance is made of the images that would be used today."""
-    tags = {reference.rpartition(":")[2] for reference in refs.values()}
-    return all(any(content.startswith(tag) for tag in tags) for content in found.contents)
 
 
 def _failed(claim: Claim, reason: str) -> Outcome:

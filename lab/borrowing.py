@@ -1,0 +1,74 @@
+"""An instance of a lab to work with for a while: one that is kept running, if it is free, else one of its own.
+
+A kept one is used under its turn, so that two who work at once never meet, and only if it is exactly the lab, of
+today's images. One of its own has a name that nobody else has, and is removed at the end.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from lab import instances, live
+from lab.engine import Engine
+from lab.errors import AgentError, InstanceError
+from lab.live import Instance
+from lab.model import Lab
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Borrowed:
+    """An instance, and whether nothing was done in it yet."""
+
+    instance: Instance
+    as_new: bool
+    kept: bool
+    """whether it stays when it is given back"""
+
+
+def attached(
+    engine: Engine, found: instances.Running, lab: Lab, refs: Mapping[str, str], stack: ExitStack
+) -> Instance | None:
+    """A running instance under its turn, which ends with the stack; None if it is not that lab, broken or not free."""
+    if not found.whole:
+        return None
+    with ExitStack() as own:
+        try:
+            instance = own.enter_context(live.attach(engine, found))
+            own.enter_context(instance.wiring.turn(seconds=0))
+        except (AgentError, InstanceError):  # another is at work on it, or has just ended it
+            return None
+        # One that is not sealed is about to be started by another.
+        if instance.wiring.is_sealed() and instance.lab == lab and is_current(found, refs):
+            stack.push(own.pop_all())
+            return instance
+    return None
+
+
+def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
+    """Whether an instance is made of the images that would be used today."""
+    tags = {reference.rpartition(":")[2] for reference in refs.values()}
+    return all(any(content.startswith(tag) for tag in tags) for content in found.contents)
+
+
+@contextmanager
+def borrowed(
+    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, own: bool = False
+) -> Iterator[Borrowed]:
+    """An instance of the lab whose name begins with `prefix`, or with `own`, or if there is none, a new one."""
+    with ExitStack() as stack:
+        for found in () if own else instances.running(engine):
+            if found.name.startswith(prefix) and (kept := attached(engine, found, lab, refs, stack)):
+                yield Borrowed(instance=kept, as_new=False, kept=True)
+                return
+        name = f"{prefix[:30]}{uuid.uuid4().hex[:6]}"
+        say(f"starting {name}")
+        # Its start may be interrupted when it is there, and not yet here.
+        stack.callback(instances.down, engine, name)
+        instance = stack.enter_context(live.up(engine, lab, name=name, images=refs, say=lambda _: None))
+        stack.enter_context(instance.wiring.turn())
+        yield Borrowed(instance=instance, as_new=True, kept=False)
