@@ -7,22 +7,21 @@ parts against each other. Only a file without any problem becomes a `Lab`.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lab import schema, yamltree
+from lab import faults, schema, yamltree
 from lab.crosscheck import Checker, Read
 from lab.errors import LabFileError, Problem
 from lab.model import Lab
-from lab.readers import ANY_ADDRESS, KEY, described
+from lab.readers import ANY_ADDRESS
 from lab.text import nearest
-from lab.yamltree import Path, Tree, problem_at
+from lab.yamltree import Path, Tree
 
+SHAPE = faults.Shape(root=schema.LabFile, nouns=schema.NOUNS, refused=schema.REFUSED)
 KEPT = ("image", "networks")
 """What is still looked at of a host that has a fault elsewhere."""
 
@@ -107,35 +106,18 @@ class _Faults:
     def add(self, error: ValidationError) -> None:
         """Take over what pydantic found."""
         errors = error.errors(include_url=False)
-        near = {one["loc"]: _near(one["loc"]) for one in errors if one["type"] == "extra_forbidden"}
-        meant = {(*path[:-1], key) for path, key in near.items() if key}
+        near = faults.meant(SHAPE, errors)
         for one in errors:
-            path, _ = _place(one)
+            path, _ = faults.place(one)
             alone = one["type"] == "extra_forbidden" and not near[path]
             if alone:
                 self.left_out.add(path)
             else:
                 self.leave_out(path)
-            # What is missing because its key is misspelt has been told of, and so has a value without its variable.
-            unread = any(path[:length] in self.tree.unread for length in range(len(path) + 1))
-            told = unread or (one["type"] == "missing" and path in meant)
-            if not told:
-                found = _problem_of(self.tree, one, near.get(path, ""))
+            if not faults.is_told(self.tree, one, near):
+                found = faults.problem_of(self.tree, SHAPE, one, near.get(path, ""))
                 hint = found.hint or _address_of(self.root, path, one)
                 self.problems.append(replace(found, hint=hint))
-
-
-def _place(error: ErrorDetails) -> tuple[Path, bool]:
-    """Where a fault is, and whether it is in the key that stands there."""
-    path: Path = (*error["loc"], *error.get("ctx", {}).get("at", ()))
-    in_key = path[-1] == KEY and error["type"] == "lab"
-    return path[:-1] if in_key else path, in_key
-
-
-def _near(path: Path) -> str:
-    """The key that was probably meant by an unknown one, "" if none is near or the key is known and refused."""
-    part, key = _part_at(path[:-1]), str(path[-1])
-    return "" if key in schema.REFUSED.get(part, {}) else nearest(key, _fields(part))
 
 
 def _address_of(root: Mapping[str, yamltree.Value], path: Path, error: ErrorDetails) -> str:
@@ -157,77 +139,3 @@ def _address_of(root: Mapping[str, yamltree.Value], path: Path, error: ErrorDeta
 def _attached(host: yamltree.Value | None) -> dict[str, yamltree.Value]:
     networks = host.get("networks") if isinstance(host, dict) else None
     return networks if isinstance(networks, dict) else {}
-
-
-def _problem_of(tree: Tree, error: ErrorDetails, near: str) -> Problem:
-    kind, context = error["type"], error.get("ctx", {})
-    path, in_key = _place(error)
-    if kind == "extra_forbidden":
-        return _unknown_key(tree, path, near)
-    if kind == "missing":
-        field = _fields(_part_at(path[:-1]))[str(path[-1])]
-        mark = tree.key_mark(path[:-1])
-        expected, observed, hint = f"the key {path[-1]!r}", "none", field.description or ""
-    elif in_key:
-        path = tree.standing(path)
-        mark = tree.key_mark(path)
-        expected, observed, hint = context["expected"], context["observed"], context["hint"]
-    else:
-        hint = _shape(path)
-        path = tree.standing(path)
-        mark = tree.value_mark(path)
-        expected = {"list_type": "a list"}.get(kind, "a mapping")
-        observed = described(error["input"])
-        if kind == "lab":
-            expected, observed, hint = context["expected"], context["observed"], context["hint"]
-    return problem_at(mark, path, expected, observed, hint)
-
-
-def _shape(path: Path) -> str:
-    """What a mapping or list at a path holds."""
-    above, here = _annotation_at(path[:-1]), _annotation_at(path)
-    field = _fields(above).get(str(path[-1])) if _is_part(above) else None
-    if field is not None and field.description:
-        return str(field.description)
-    return f"its keys are {', '.join(_fields(here))}" if _is_part(here) else ""
-
-
-def _unknown_key(tree: Tree, path: Path, near: str) -> Problem:
-    part, key = _part_at(path[:-1]), str(path[-1])
-    reasons = schema.REFUSED.get(part, {})
-    mark = tree.key_mark(path)
-    if key in reasons:
-        hint = f"refused: {reasons[key]}"
-    elif near:
-        hint = f"did you mean {near}?"
-    else:
-        hint = f"there are {', '.join(_fields(part))}"
-    return problem_at(mark, path, f"a key of {schema.NOUNS[part]}", yamltree.shown(key), hint)
-
-
-def _fields(part: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field for name, field in part.model_fields.items()}
-
-
-def _part_at(path: Path) -> type[schema.Part]:
-    """Which part of the schema describes the mapping at a path, below which pydantic found a key wrong."""
-    found: type[schema.Part] = _annotation_at(path)
-    return found
-
-
-def _annotation_at(path: Path) -> Any:
-    """What the schema says of the value at a path; None of what is not a part's and not in one."""
-    here: Any = schema.LabFile
-    for key in path:
-        if _is_part(here):
-            field = _fields(here).get(str(key))
-            here = field.annotation if field is not None else None
-        else:
-            here = (get_args(here) or (None,))[-1]
-        if get_origin(here) is types.UnionType:
-            here = get_args(here)[0]
-    return here
-
-
-def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, schema.Part)

@@ -16,7 +16,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One thing that must be so if the claim holds."""
+    """One thing that must be so, and whether it is."""
 
     what: str
     expected: str

@@ -6,7 +6,6 @@ Its words are those of the claims. What a lab can do by itself lives in `lab.liv
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -26,8 +25,10 @@ from lab.readers import read_endpoint
 from lab.recordings import Capture
 from lab.talk import Talk
 from lab.text import joined
+from lab.wiring import Output
 
 SEEN_SECONDS = 5.0
+PAUSE = 0.01
 COMMAND_SECONDS = 5.0
 RUN_SECONDS = 10.0
 FOLDER = "programs"
@@ -128,7 +129,7 @@ class Stage:
         wanted: Callable[[T], bool],
         *,
         seconds: float = SEEN_SECONDS,
-        pause: float = 0.01,
+        pause: float = PAUSE,
     ) -> T:
         """Look until it is as wanted. Raises NotSeenError: then the claim does not hold."""
         seen = waiting.until(look, wanted, seconds=seconds, pause=pause)
@@ -213,14 +214,15 @@ class Stage:
         """Start a server and wait until it listens at PROTOCOL/ADDRESS:PORT; its name."""
         argv, cwd = self._words(host, file, words)
         name = self.instance.start(host, argv, name=file.removesuffix(".py"), cwd=cwd)
-        deadline = time.monotonic() + SEEN_SECONDS
-        while not self._listens(host, at):
-            output = self.instance.output(host, name)
-            if output.end or time.monotonic() > deadline:
-                last = output.text.decode(errors="replace").strip().splitlines()[-1:]
-                observed = ", ".join([output.end or "it runs, and listens elsewhere", *last])
-                raise NotSeenError(f"{file} on {host} listening at {at}", observed)
-            time.sleep(0.01)
+
+        def silent() -> Output | None:
+            return None if self._listens(host, at) else self.instance.output(host, name)
+
+        output = waiting.until(silent, lambda one: one is None or bool(one.end), seconds=SEEN_SECONDS, pause=PAUSE)
+        if output is not None:
+            last = output.text.decode(errors="replace").strip().splitlines()[-1:]
+            observed = ", ".join([output.end or "it runs, and listens elsewhere", *last])
+            raise NotSeenError(f"{file} on {host} listening at {at}", observed)
         return name
 
     def output(self, host: str, name: str) -> str:

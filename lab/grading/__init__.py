@@ -1,1 +1,1 @@
-"""Checks of submissions: what is asked for, what was seen, and the verdicts."""
+"""Submissions and what is said of them: what is asked for, what was handed in, verdicts. No command uses it yet."""

@@ -7,22 +7,22 @@ checks stand in the test_*.py beside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
-from lab import yamltree
+from lab import faults, yamltree
 from lab.errors import LabFileError, Problem
 from lab.grading.variants import MOST_HOSTS, Choice, HostAddress, Kind, Number, Word
-from lab.readers import described, integer_reader, listed, read_boolean, read_line, read_subnet, wrong
-from lab.text import nearest
+from lab.readers import integer_reader, listed, name_reader, read_boolean, read_line, read_subnet
+from lab.schema import Part
 from lab.yamltree import Tree, problem_at
 
 SECONDS = 20
 MOST_SECONDS = 600
 FILE_BYTES = 256 * 1024
+NAME = r"[a-z][a-z0-9_]{0,60}"
 NAME_RULE = "lower-case letters, digits and _, beginning with a letter"
 
 
@@ -69,43 +69,21 @@ class Exercise:
         return found[0] if found else ""
 
 
-def _file_name(value: object) -> str:
-    expected = "a file's name: letters, digits, - and _, and an ending"
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}\.[a-z0-9]{1,8}", value):
-        raise wrong(expected, value)
-    return value
-
-
-def _variable_name(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Z][A-Z0-9_]{0,30}", value):
-        raise wrong("a variable's name: capital letters, digits and _", value)
-    return value
-
-
-def _check_name(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        raise wrong(f"a check's name: {NAME_RULE}", value, "the name of its function, without test_")
-    return value
-
-
-def _mistake_name(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-        raise wrong(f"a folder of wrong/: {NAME_RULE}", value)
-    return value
-
+_read_file_name = name_reader(
+    "a file's name", r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}\.[a-z0-9]{1,8}", "letters, digits, - and _, and an ending"
+)
+_read_variable_name = name_reader("a variable's name", r"[A-Z][A-Z0-9_]{0,30}", "capital letters, digits and _")
+_read_check_name = name_reader("a check's name", NAME, f"its function's without test_: {NAME_RULE}")
+_read_mistake_name = name_reader("a folder of wrong/", NAME, NAME_RULE)
 
 Line = Annotated[str, BeforeValidator(read_line)]
 Points = Annotated[int, BeforeValidator(integer_reader(1, 1000, "a number of points"))]
 Whole = Annotated[int, BeforeValidator(integer_reader(0, 999_999_999, "a number"))]
-CheckNames = Annotated[list[Annotated[str, BeforeValidator(_check_name)]], BeforeValidator(listed)]
+CheckNames = Annotated[list[Annotated[str, BeforeValidator(_read_check_name)]], BeforeValidator(listed)]
 Lines = Annotated[list[Line], BeforeValidator(listed)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
-
-
-class _Variable(_Part):
+class _Variable(Part):
     low: Whole | None = Field(None, alias="from")
     high: Whole | None = Field(None, alias="to")
     subnet: Annotated[Any, BeforeValidator(read_subnet)] = None
@@ -113,21 +91,30 @@ class _Variable(_Part):
     choice: Lines | None = None
 
 
-class _Submission(_Part):
-    files: dict[Annotated[str, BeforeValidator(_file_name)], Line] = Field(min_length=1)
+class _Submission(Part):
+    files: dict[Annotated[str, BeforeValidator(_read_file_name)], Line] = Field(
+        min_length=1, description="at least one file, each with what it is"
+    )
     any_language: Annotated[bool, BeforeValidator(read_boolean)] = False
 
 
-class _File(_Part):
+class _File(Part):
     title: Line
     lab: Line
     submission: _Submission
     points: Points
-    claims: Lines = []
-    variables: dict[Annotated[str, BeforeValidator(_variable_name)], _Variable] = {}
+    claims: Lines = Field(default_factory=list)
+    variables: dict[Annotated[str, BeforeValidator(_read_variable_name)], _Variable] = Field(default_factory=dict)
     seconds: Annotated[int, BeforeValidator(integer_reader(1, MOST_SECONDS, "a number of seconds"))] = SECONDS
-    hints: Lines = []
-    wrong: dict[Annotated[str, BeforeValidator(_mistake_name)], CheckNames] = {}
+    hints: Lines = Field(default_factory=list)
+    wrong: dict[Annotated[str, BeforeValidator(_read_mistake_name)], CheckNames] = Field(default_factory=dict)
+
+
+SHAPE = faults.Shape(
+    root=_File,
+    nouns={_File: "an exercise", _Submission: "a submission", _Variable: "a variable"},
+    refused={},
+)
 
 
 def parse(text: bytes, *, source: str, name: str) -> Exercise:
@@ -136,8 +123,7 @@ def parse(text: bytes, *, source: str, name: str) -> Exercise:
     try:
         file = _File.model_validate(tree.root)
     except ValidationError as error:
-        problems = [_problem(tree, one) for one in error.errors(include_url=False)]
-        raise LabFileError(source, (*tree.problems, *problems)) from None
+        raise LabFileError(source, (*tree.problems, *_problems(tree, error))) from None
     problems = list(tree.problems)
     variables = {}
     for variable, part in file.variables.items():
@@ -168,7 +154,9 @@ _KINDS_HINT = "{from: LOW, to: HIGH}, {subnet: 192.0.2.0/24, from: 10, to: 99}, 
 
 
 def _keys(part: _Variable) -> str:
-    return ", ".join((_Variable.model_fields[one].alias or one) for one in sorted(part.model_fields_set)) or "nothing"
+    """What stands in the file, in the order in which the keys are told of."""
+    given = [(field.alias or name, getattr(part, name)) for name, field in _Variable.model_fields.items()]
+    return ", ".join(f"{key}: {value}" for key, value in given if value is not None) or "nothing"
 
 
 def _kind(part: _Variable) -> Kind | str:
@@ -190,26 +178,8 @@ def _kind(part: _Variable) -> Kind | str:
     return HostAddress(subnet=subnet, low=low, high=high)
 
 
-def _problem(tree: Tree, error: Mapping[str, Any]) -> Problem:
-    path = tuple(one for one in error["loc"] if one != "[key]")
-    in_key = "[key]" in error["loc"]
-    standing = tree.standing(path)
-    kind, context = error["type"], error.get("ctx", {})
-    mark = tree.key_mark(standing) if in_key or kind in ("extra_forbidden", "missing") else tree.value_mark(standing)
-    if kind == "lab":
-        return problem_at(mark, standing, context["expected"], context["observed"], context["hint"])
-    if kind == "missing":
-        return problem_at(mark, standing, f"the key {path[-1]!r}", "none", "")
-    if kind == "extra_forbidden":
-        known = _known(path[:-1])
-        near = nearest(str(path[-1]), known)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-        return problem_at(mark, standing, "a key of an exercise", yamltree.shown(str(path[-1])), hint)
-    expected = {"list_type": "a list", "too_short": "at least one"}.get(kind, "a mapping")
-    return problem_at(mark, standing, expected, described(error["input"]), "")
-
-
-def _known(path: tuple[Any, ...]) -> list[str]:
-    parts: dict[str, type[_Part]] = {"submission": _Submission, "variables": _Variable}
-    part = parts.get(str(path[0]), _File) if path else _File
-    return [field.alias or name for name, field in part.model_fields.items()]
+def _problems(tree: Tree, error: ValidationError) -> list[Problem]:
+    errors = error.errors(include_url=False)
+    near = faults.meant(SHAPE, errors)
+    told = [one for one in errors if not faults.is_told(tree, one, near)]
+    return [faults.problem_of(tree, SHAPE, one, near.get(one["loc"], "")) for one in told]

@@ -40,34 +40,37 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
-    """The files of a submission, by the name that the exercise gives them."""
+class Handed:
+    """A file that was handed in: the name that was asked for, its own, which may differ, and its content."""
 
-    content: tuple[tuple[str, str, bytes], ...]
-    """asked name, name as handed in, content"""
+    asked: str
+    name: str
+    data: bytes
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """How it is run, in the folder where it lies."""
+        if self.name.endswith(".py"):
+            return ("python3", self.name)
+        return ("sh", self.name) if self.name.endswith(".sh") else (f"./{self.name}",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """The files of a submission, in the order in which the exercise names them."""
+
+    handed: tuple[Handed, ...]
     ignored: tuple[str, ...] = ()
+    """what else lies in the folder"""
     faults: tuple[Fault, ...] = ()
 
     @property
     def files(self) -> tuple[SubmittedFile, ...]:
         """Its files, for the record."""
         return tuple(
-            SubmittedFile(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-            for _, name, data in self.content
+            SubmittedFile(name=one.name, size=len(one.data), sha256=hashlib.sha256(one.data).hexdigest())
+            for one in self.handed
         )
-
-    def command(self, asked: str) -> tuple[str, ...]:
-        """How a file is run, in the folder where it lies. Raises KeyError if the submission has none."""
-        name = next(name for one, name, _ in self.content if one == asked) if self.has(asked) else ""
-        if not name:
-            raise KeyError(asked)
-        if name.endswith(".py"):
-            return ("python3", name)
-        return ("sh", name) if name.endswith(".sh") else (f"./{name}",)
-
-    def has(self, asked: str) -> bool:
-        """Whether there is such a file."""
-        return any(one == asked for one, _, _ in self.content)
 
 
 # O_NONBLOCK: a named pipe would else wait for somebody who writes.
@@ -97,7 +100,7 @@ def read(folder: Path, exercise: Exercise) -> Submission:
 
 def _read(folder: int, exercise: Exercise) -> Submission:
     there = _names(folder)
-    content, faults = [], []
+    handed, faults = [], []
     used = set()
     asked_names = {one.name for one in exercise.files}
     for asked in exercise.files:
@@ -106,12 +109,13 @@ def _read(folder: int, exercise: Exercise) -> Submission:
         try:
             if len(names) > 1:
                 raise _FaultError("one file", f"several: {', '.join(names)}", "leave one of them")
-            content.append((asked.name, names[0], _file(folder, names[0], asked, there - asked_names)))
+            data = _file(folder, names[0], asked, there - asked_names)
+            handed.append(Handed(asked=asked.name, name=names[0], data=data))
         except _FaultError as fault:
             faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
     rest = sorted(printable(one) for one in there - used if one not in SKIPPED)
     more = [f"and {len(rest) - MOST_TOLD} more"] if len(rest) > MOST_TOLD else []
-    return Submission(content=tuple(content), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
+    return Submission(handed=tuple(handed), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
 
 
 def _names(folder: int) -> set[str]:

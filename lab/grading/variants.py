@@ -7,10 +7,9 @@ has the key gets the same values again, and whoever has not cannot know them bef
 from __future__ import annotations
 
 import hmac
-import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -110,15 +109,9 @@ def draw(
     """The value of each variable. No two variables have the same value, as far as their kinds allow it."""
     drawn: dict[str, str] = {}
     for name, kind in variables:
-        for index in itertools.islice(_indices(kind.size, f"{exercise}\0{variant}\0{name}", key), kind.size):
-            drawn[name] = kind.value(index)
-            if list(drawn.values()).count(drawn[name]) == 1:
-                break
+        digest = hmac.digest(key, f"{exercise}\0{variant}\0{name}".encode(), "sha256")
+        # 256 bits modulo a size that is far smaller: no value is noticeably more likely than another.
+        first = int.from_bytes(digest, "big") % kind.size
+        values = (kind.value((first + more) % kind.size) for more in range(kind.size))
+        drawn[name] = next((value for value in values if value not in drawn.values()), kind.value(first))
     return tuple(drawn.items())
-
-
-def _indices(size: int, text: str, key: bytes) -> Iterator[int]:
-    """One drawn index, and then those that follow it."""
-    # 256 bits modulo a size that is far smaller: no value is noticeably more likely than another.
-    first = int.from_bytes(hmac.digest(key, text.encode(), "sha256"), "big") % size
-    return ((first + more) % size for more in itertools.count())

@@ -16,7 +16,7 @@ from lab.errors import NotPristineError, NotUpError
 from lab.live import Instance
 from lab.segments import Packets, Segment
 from lab.wiring import impairments
-from tests.live.support import LABS, PROGRAMS, command_line, until
+from tests.live.support import LABS, PROGRAMS, command_line, said_by_helper, until
 
 FAMILIES = {4: "192.0.2.80", 6: "2001:db8:1::80"}
 MANY = 4000
@@ -235,12 +235,7 @@ def test_nobody_gets_what_is_for_another(lab: Instance) -> None:
 
 def forwarding(lab: Instance) -> list[str]:
     """What the bridges of an instance know (bridge(8))."""
-    stream = lab.engine.stream(lab.helper, ("bridge", "fdb", "show"))
-    said = b""
-    while piece := stream.receive():
-        said += piece
-    stream.close()
-    return sorted(said.decode().splitlines())
+    return sorted(said_by_helper(lab, "bridge", "fdb", "show").decode().splitlines())
 
 
 @pytest.mark.instance("lossy")
@@ -272,12 +267,7 @@ def fabric(lab: Instance) -> Callable[[str], None]:
     """Run nft(8) with some lines in the instance's helper, as only whoever has the engine can."""
 
     def run(lines: str) -> None:
-        stream = lab.engine.stream(lab.helper, ("sh", "-c", f"nft -f - <<'END'\n{lines}\nEND\necho done"))
-        said = b""
-        while piece := stream.receive():
-            said += piece
-        stream.close()
-        assert said == b"done\n"
+        assert said_by_helper(lab, "sh", "-c", f"nft -f - <<'END'\n{lines}\nEND\necho done") == b"done\n"
 
     return run
 
