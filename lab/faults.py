@@ -10,14 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails
 
 from lab import yamltree
 from lab.errors import Problem
 from lab.readers import KEY, described
-from lab.schema import Part
 from lab.text import nearest
 from lab.yamltree import Path, Tree, problem_at
+
+
+class Part(BaseModel):
+    """A mapping of a file; a key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
 
 PartType = type[Part]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from lab import faults
 from lab.model import Cache, PortPolicy
 from lab.names import LARGEST_TTL
 from lab.readers import (
@@ -112,10 +113,8 @@ CapabilityList = Annotated[
 # --------------------------------------------------------------------------------------------- parts
 
 
-class Part(BaseModel):
-    """A mapping of a lab file; a key that it does not have is an error."""
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+class Part(faults.Part):
+    """A mapping of a lab file."""
 
 
 class IpamConfig(Part):
@@ -367,7 +366,7 @@ def json_schema() -> dict[str, Any]:
 
 # ----------------------------------------------------------------------------------------- refusals
 
-NOUNS: dict[type[Part], str] = {
+NOUNS: dict[faults.PartType, str] = {
     LabFile: "a lab file",
     LabExtension: "a lab",
     NetworkPart: "a network",
@@ -391,7 +390,7 @@ _START = "`lab up` starts all hosts, and waits for what programs declare under `
 _WHOLE = "a lab file is whole by itself"
 _SAME = "they are the same for every host"
 
-REFUSED: dict[type[Part], dict[str, str]] = {
+REFUSED: dict[faults.PartType, dict[str, str]] = {
     LabFile: {
         **dict.fromkeys(("volumes", "secrets", "configs"), _FILES),
         "include": _WHOLE,

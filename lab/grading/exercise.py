@@ -14,9 +14,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from lab import faults, yamltree
 from lab.errors import LabFileError, Problem
+from lab.faults import Part
 from lab.grading.variants import MOST_HOSTS, Choice, HostAddress, Kind, Number, Word
 from lab.readers import integer_reader, listed, name_reader, read_boolean, read_line, read_subnet
-from lab.schema import Part
 from lab.yamltree import Tree, problem_at
 
 SECONDS = 20

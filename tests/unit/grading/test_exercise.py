@@ -6,7 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
+from lab import faults
 from lab.errors import LabFileError
+from lab.grading import exercise
 from lab.grading.exercise import AskedFile, Exercise, Mistake, parse
 from lab.grading.variants import Choice, HostAddress, Number, Word
 
@@ -59,6 +61,12 @@ def test_everything_that_an_exercise_may_say() -> None:
         hints=("look at the other side", "look again"),
         mistakes=(Mistake(name="says_its_own_name", fails=("tells", "tells_all")),),
     )
+
+
+def test_every_part_has_a_name_for_messages() -> None:
+    """Each part of an exercise's file is called something in a message about one of its keys."""
+    parts = {one for one in vars(exercise).values() if isinstance(one, type) and issubclass(one, faults.Part)}
+    assert parts - {faults.Part} == set(exercise.SHAPE.nouns)
 
 
 def test_the_number_is_what_the_name_begins_with() -> None:
