@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -19,6 +20,7 @@ from lab.errors import LabError, UsageError
 
 INTERRUPTED = 130
 AGAIN_SECONDS = 1.0
+INTERRUPTIONS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 ORDER = [module.__name__ for module in (prepare, life, look, act, note)]
 """in which `lab --help` tells of the commands, and of those in one module as they stand there"""
@@ -66,9 +68,10 @@ class _Interruption:
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     console.prepare()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in INTERRUPTIONS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1), and a shell's `&`
             signal.signal(number, _Interruption())
+    interrupted = False
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -86,8 +89,13 @@ def main() -> None:
         console.tell(error)
         code = error.exit_code
     except (KeyboardInterrupt, Abort):
-        sys.stderr.write("interrupted\n")
+        interrupted = True
         code = INTERRUPTED
+        with contextlib.suppress(OSError):
+            sys.stderr.write("interrupted\n")
+    except SystemExit as ended:
+        interrupted = True
+        code = int(ended.code or 0)
     except Exit as error:
         code = error.exit_code
     except BrokenPipeError:
@@ -100,6 +108,15 @@ def main() -> None:
         _say_no_more()
         sys.stderr.write("lab: there is no room for what is to be written\n")
         code = LabError.exit_code
+    for number in INTERRUPTIONS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)  # there is nothing left to clean up
+    if interrupted:
+        # The exception may have come while a library took a lock, which what runs at exit would wait for.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code or 0)
 
 

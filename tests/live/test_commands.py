@@ -9,6 +9,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -318,10 +319,10 @@ def test_logs_drive_no_terminal(lab: Instance) -> None:
     until(lambda: lab.output("alice", "evil").end, wanted=bool, what="its end")
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "lab", "logs", "--name", lab.name, "alice", "evil"])
+        on_terminal("logs", "--name", lab.name, "alice", "evil")
     seen = read_until(terminal, b"exit status 0")
+    assert exit_status(child) == 0
     os.close(terminal)
-    os.waitpid(child, 0)
     assert b"\x1b[31m" not in seen
     assert b"\x07" not in seen
     assert b"a       b" in seen
@@ -333,7 +334,7 @@ def shell(lab: Instance) -> Iterator[tuple[int, int]]:
     """`lab shell alice` in a terminal of 30 lines and 90 columns, at its prompt: its process, and the terminal."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "lab", "shell", "--name", lab.name, "alice"])
+        on_terminal("shell", "--name", lab.name, "alice")
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 30, 90, 0, 0))
     read_until(terminal, b"$")
     yield child, terminal
@@ -352,7 +353,7 @@ def test_shell_is_a_terminal_in_the_host(shell: tuple[int, int]) -> None:
     assert b"30 90" in seen
     assert b"no job control" not in seen
     os.write(terminal, b"exit 5\n")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    assert exit_status(child) == 5
 
 
 def test_shell_follows_the_size_of_its_terminal(shell: tuple[int, int]) -> None:
@@ -380,7 +381,7 @@ def test_a_shell_whose_window_is_closed_leaves_nothing(shell: tuple[int, int], l
     os.write(terminal, b"echo begun $((20 + 1)); sleep 600\n")
     read_until(terminal, b"begun 21")
     os.close(terminal)
-    os.waitpid(child, 0)
+    exit_status(child)
     until(
         lambda: lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"],
         wanted=lambda processes: processes == [],
@@ -394,6 +395,26 @@ def test_a_script_is_fed_to_a_shell(call: Call) -> None:
     assert done.stdout == b"sum 42\n"
     assert done.returncode == 3
     assert call("shell", "alice", stdin=b"true\n").returncode == 0
+
+
+def on_terminal(*arguments: str) -> NoReturn:
+    """Become `lab ARGUMENTS`, in a child that has just been made."""
+    os.execv(sys.executable, [sys.executable, "-m", "lab", *arguments])
+
+
+def exit_status(child: int) -> int:
+    """The exit status of a child, which has to end soon."""
+    deadline = time.monotonic() + 15
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            threads = [path.joinpath("wchan").read_text() for path in Path(f"/proc/{child}/task").iterdir()]
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail(f"expected the command to end, observed: it waits in {threads}")
+        time.sleep(0.01)
 
 
 def read_until(terminal: int, wanted: bytes) -> bytes:
