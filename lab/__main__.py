@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer import Abort, Exit
@@ -65,13 +65,23 @@ class _Interruption:
         sys.exit(128 + number)  # as a shell tells it
 
 
+def _end_at_once(code: int) -> NoReturn:
+    """End, while the exception that an interruption became is still held, with all that its traceback refers to.
+
+    It may have come when a library had just taken a lock, which finalizers would wait for, for ever.
+    """
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     console.prepare()
     for number in INTERRUPTIONS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1), and a shell's `&`
             signal.signal(number, _Interruption())
-    interrupted = False
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -89,13 +99,11 @@ def main() -> None:
         console.tell(error)
         code = error.exit_code
     except (KeyboardInterrupt, Abort):
-        interrupted = True
-        code = INTERRUPTED
         with contextlib.suppress(OSError):
             sys.stderr.write("interrupted\n")
+        _end_at_once(INTERRUPTED)
     except SystemExit as ended:
-        interrupted = True
-        code = int(ended.code or 0)
+        _end_at_once(int(ended.code or 0))
     except Exit as error:
         code = error.exit_code
     except BrokenPipeError:
@@ -111,12 +119,6 @@ def main() -> None:
     for number in INTERRUPTIONS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)  # there is nothing left to clean up
-    if interrupted:
-        # The exception may have come while a library took a lock, which what runs at exit would wait for.
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
     sys.exit(code or 0)
 
 
