@@ -12,7 +12,7 @@ from typer import Exit
 
 from lab import console
 from lab.cli.common import AsJson, app, opened_engine
-from lab.errors import CheckError, LabError
+from lab.errors import CheckError, LabError, UsageError
 from lab.text import printable
 
 if TYPE_CHECKING:
@@ -98,6 +98,11 @@ def start(
 
     loaded = library.load(exercise)
     target = folder or Path(loaded.exercise.name)
+    if target.resolve() == loaded.folder.resolve():
+        raise UsageError(
+            f"expected a folder to work in, found {target}, which is the exercise itself",
+            hint=f"name another one: lab exercise start {exercise} work",
+        )
     with console.Progress() as progress, opened_engine() as engine:
         running = grade.started_variant(engine, loaded.exercise)
         chosen = running if running and variant in (None, running.name) else grade.variant(loaded.exercise, variant)
@@ -234,3 +239,16 @@ def _verified_all(folders: list[str], variants: tuple[str, ...]) -> list[Verifie
 
     with console.Progress() as progress:
         return proving.verify_all(folders, variants=variants, say=progress.say)
+
+
+@new.command("exercise")
+def new_exercise(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to make, such as 11-half-open.")],
+) -> None:
+    """Make a folder with an exercise to begin with: task, starter, solution, wrong answers and checks. It verifies."""
+    from lab.grading import library
+
+    made = library.make_new(name)
+    named = str(made) if "/" in str(made) else f"./{made}"
+    sys.stdout.write("".join(f"{one}\n" for one in sorted(made.rglob("*")) if one.is_file()))
+    sys.stdout.write(f"its checks prove themselves with: lab verify {named}\n")
