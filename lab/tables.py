@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from lab.text import printable
+from lab import evidence as seen
+from lab.text import lines, printable
 
 
 def table(title: str, *columns: str, numbers: Iterable[str] = ()) -> Table:
@@ -25,7 +26,15 @@ def row(to: Table, *cells: object) -> None:
     to.add_row(*(_cell(cell) for cell in cells))
 
 
+def evidence(of: seen.Table) -> Table:
+    """Evidence as a table, without its title."""
+    made = table("", *(column.upper() for column in of.columns))
+    for cells in of.rows:
+        row(made, *(lines(cell) for cell in cells))
+    return made
+
+
 def _cell(value: object) -> Text:
     # A Text is what rich takes as it is: what comes out of a lab is no markup, no emoji code, no control code.
-    lines = value if isinstance(value, list) else [value]
-    return Text("\n".join(printable(str(line)) for line in lines))
+    each = value if isinstance(value, list) else [value]
+    return Text("\n".join(printable(str(line)) for line in each))
