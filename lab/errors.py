@@ -8,7 +8,8 @@ LabError                      1   any failure that is not one of these
 ├── InstanceError             4   no such instance, several where one is needed, or the name is taken
 ├── NotUpError                5   not everything declared was observed; what was made is removed again
 ├── NotPristineError          7   a reset could not be proven
-└── AgentError                8   the instance's helper could not do what it was asked
+├── AgentError                8   the instance's helper could not do what it was asked
+└── CheckError                9   a check could not be carried out: nothing is said of the submission
 
 A program that is run in a host ends `lab run` and `lab exec` with its own exit status.
 130 is an interrupt by the user.
@@ -99,3 +100,9 @@ class AgentError(LabError):
     """The agent in an instance's helper could not do what it was asked; its own words."""
 
     exit_code = 8
+
+
+class CheckError(LabError):
+    """A check of an exercise could not be carried out, which is not the submission's fault."""
+
+    exit_code = 9

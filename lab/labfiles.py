@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import composefile, crosscheck, yamltree
@@ -24,6 +25,11 @@ def folder() -> Path:
 def available() -> tuple[tuple[str, Path], ...]:
     """The labs that come with socketlab: name and file."""
     return tuple((path.stem, path) for path in sorted(folder().glob("*.yaml")))
+
+
+def programs() -> dict[str, bytes]:
+    """The programs that the labs deploy, and that a learner reads: name -> content."""
+    return {path.name: path.read_bytes() for path in sorted((folder() / "programs").glob("*.py"))}
 
 
 def is_path(lab: str) -> bool:
@@ -49,15 +55,15 @@ def find(lab: str) -> Path:
     raise UsageError(f"expected a lab, found {lab!r}", hint=hint)
 
 
-def load(lab: str) -> Lab:
-    """Read a lab, given as a name or as a path. Raises UsageError, LabFileError."""
+def load(lab: str, *, variables: Mapping[str, str] = os.environ) -> Lab:
+    """Read a lab, given as a name or as a path, with values for its `${NAME}`. Raises UsageError, LabFileError."""
     path = find(lab)
     return composefile.parse(
         _content(path),
         source=_shown(path),
         default_name=_name(path.stem),
         read=lambda name: _read_below(path.parent, name),
-        variables=os.environ,
+        variables=variables,
     )
 
 

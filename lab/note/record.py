@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from lab import labfiles, stage
-from lab.note import run
 from lab.note.claim import Claim, Outcome, Verdict
 
 
@@ -47,7 +46,7 @@ def digests(claims: Iterable[Claim]) -> dict[str, str]:
 
     A verdict on another demonstration is none on this one.
     """
-    programs = run.programs()
+    programs = labfiles.programs()
     shared = b"".join([inspect.getsource(stage).encode(), *(programs[name] for name in sorted(programs))])
     return {
         claim.id: hashlib.sha256(

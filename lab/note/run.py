@@ -31,12 +31,6 @@ PREFIX = "note-"
 Say = Callable[[str], None]
 
 
-def programs() -> dict[str, bytes]:
-    """The programs that claims are shown with: those that a learner reads."""
-    folder = labfiles.folder() / "programs"
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))}
-
-
 def show(engine: Engine, claims: Iterable[Claim], *, keep: bool, say: Say) -> Iterator[Outcome]:
     """Show claims; their outcomes as they come, which is not their order.
 
@@ -143,7 +137,7 @@ class _Work:
         return instance
 
     def _claims(self, instance: Instance, claims: list[Claim], *, as_new: bool) -> None:
-        given = programs()
+        given = labfiles.programs()
         for claim in claims:
             if self._stopped.is_set():
                 return

@@ -17,7 +17,6 @@ import pytest
 from lab import images, instances, labfiles, live, note
 from lab.engine import Engine
 from lab.live import Instance
-from lab.note import run
 from lab.note.claim import Verdict
 from lab.note.run import demonstrate
 from lab.testing import Instances
@@ -46,7 +45,7 @@ def test_a_claim_does_not_hold_where_it_is_broken(
 
 
 def _programs(one: Break) -> dict[str, bytes]:
-    programs = run.programs()
+    programs = labfiles.programs()
     for file, old, new in one.programs:
         text = programs[file].decode()
         assert old in text, f"{file} no longer has {old!r}"
@@ -86,9 +85,9 @@ def test_a_claim_whose_tool_is_missing_is_an_error(engine: Engine) -> None:
             hide = ("sh", "-c", "mount --bind /dev/null /usr/bin/strace && echo hidden")
             with closing(engine.stream(instance.helper, hide)) as stream:
                 assert stream.receive() == b"hidden\n"
-            missing = demonstrate(note.find("lifecycle"), instance, run.programs())
+            missing = demonstrate(note.find("lifecycle"), instance, labfiles.programs())
             instance.reset()
-            other = demonstrate(note.find("accept"), instance, run.programs())
+            other = demonstrate(note.find("accept"), instance, labfiles.programs())
     finally:
         instances.down(engine, name)
     assert (missing.verdict, other.verdict) == (Verdict.ERROR, Verdict.WITH_CARE)

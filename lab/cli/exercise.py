@@ -1,0 +1,236 @@
+"""Commands of exercises: list, show and start them, check a submission, hints; and for authors verify and new."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Exit
+
+from lab import console
+from lab.cli.common import AsJson, app, opened_engine
+from lab.errors import CheckError, LabError
+from lab.text import printable
+
+if TYPE_CHECKING:
+    from lab.engine import Engine
+    from lab.grading.grade import Variant
+    from lab.grading.library import Loaded
+    from lab.grading.record import Record
+    from lab.grading.verify import Verified
+
+exercises = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Exercises: list, show and start them.")
+app.add_typer(exercises, name="exercise")
+new = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a skeleton to begin with.")
+app.add_typer(new, name="new")
+
+Named = Annotated[
+    str, typer.Argument(metavar="EXERCISE", help="Its number, its name, or the path of its folder: ./NAME.")
+]
+VariantName = Annotated[
+    str | None,
+    typer.Option("--variant", metavar="NAME", help="The variant: the same name gives the same values again."),
+]
+
+
+@exercises.command("list")
+def list_exercises(as_json: AsJson = False) -> None:
+    """The exercises, each with its lab and its points."""
+    from lab import tables
+    from lab.grading import library
+
+    loaded = [library.load(str(one)) for one in library.available()]
+    if as_json:
+        console.show_json([
+            {
+                "exercise": one.exercise.name,
+                "title": one.exercise.title,
+                "lab": one.exercise.lab,
+                "points": one.exercise.points,
+                "checks": len(one.checks),
+                "claims": list(one.exercise.claims),
+            }
+            for one in loaded
+        ])  # fmt: skip
+        return
+    table = tables.table("", "EXERCISE", "POINTS", "TITLE")
+    for one in loaded:
+        tables.row(table, one.exercise.name, str(one.exercise.points), one.exercise.title)
+    console.show(table)
+
+
+@exercises.command("show")
+def show(exercise: Named, variant: VariantName = None) -> None:
+    """Print the task, with the values of a variant: of the one that was started, else of a random one."""
+    from lab.grading import library
+
+    loaded = library.load(exercise)
+    sys.stdout.write(loaded.task(_variant_to_show(loaded, variant).mapping))
+
+
+def _variant_to_show(loaded: Loaded, name: str | None) -> Variant:
+    """The variant of a started instance; without an engine, which showing does not need, a random one."""
+    from lab.grading import grade
+
+    if name is not None or not loaded.exercise.variables:
+        return grade.variant(loaded.exercise, name or "any")
+    try:
+        with opened_engine() as engine:
+            return grade.started_variant(engine, loaded.exercise) or grade.variant(loaded.exercise)
+    except LabError:
+        return grade.variant(loaded.exercise)
+
+
+@exercises.command("start")
+def start(
+    exercise: Named,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work. Default: a folder of the exercise's name.")
+    ] = None,
+    variant: VariantName = None,
+) -> None:
+    """Start an exercise's lab, and put its task and starter into a folder of yours, where nothing is overwritten."""
+    from lab import images, live
+    from lab.grading import grade, library
+
+    loaded = library.load(exercise)
+    target = folder or Path(loaded.exercise.name)
+    with console.Progress() as progress, opened_engine() as engine:
+        running = grade.started_variant(engine, loaded.exercise)
+        chosen = running if running and variant in (None, running.name) else grade.variant(loaded.exercise, variant)
+        name = grade.instance_name(loaded.exercise, chosen)
+        made = library.hand_out(loaded, target, chosen.mapping)
+        if name not in grade.running(engine, loaded.exercise):
+            described = loaded.lab(chosen.mapping)
+            refs = images.ensure(engine, say=progress.say)
+            live.up(engine, described, name=name, images=refs, say=progress.say).close()
+            state = "is up"
+        else:
+            state = "was up already"
+    number = loaded.exercise.number.lstrip("0") or exercise
+    lines = [f"{loaded.exercise.title}", f"the lab {state}: {name}"]
+    lines += [f"{target}/{one}" for one in made] or [f"{target}: nothing new, what is there is yours"]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write(
+        f"read {target}/{library.README}, then:\n  lab check {number} {target}\n  lab hint {number}\n"
+        f"  lab down --name {name}\n"
+    )
+
+
+@app.command("check")
+def check(
+    exercise: Named,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the files that are asked for.")],
+    variant: VariantName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a submission on a lab that is as new: a verdict for each check, and a score."""
+    from lab import images
+    from lab.grading import library
+
+    loaded = library.load(exercise)
+    with opened_engine() as engine:
+        with console.Progress() as progress:
+            refs = images.ensure(engine, say=progress.say)
+        record = _checked(engine, loaded, folder, variant, refs=refs, quiet=as_json)
+    raise Exit(exit_code(record))
+
+
+def exit_code(record: Record) -> int:
+    """What `lab check` says to scripts."""
+    from lab.grading.record import State
+
+    if record.state is State.PASSED:
+        return 0
+    return CheckError.exit_code if record.state is State.ERROR else LabError.exit_code
+
+
+def _checked(
+    engine: Engine, loaded: Loaded, folder: Path, variant: str | None, *, refs: dict[str, str], quiet: bool
+) -> Record:
+    from lab.grading import grade, submission
+
+    read = submission.read(folder, loaded.exercise)
+    chosen = grade.suited_variant(engine, loaded, variant)
+    with console.Progress() as progress:
+        record = grade.check(engine, loaded, read, chosen, refs=refs, say=progress.say)
+    if not quiet:
+        for one in record.verdicts:
+            sys.stdout.write(f"{one.state} {one.points}/{one.check.points} {one.check.title}\n")
+            for name in ("layer", "what", "expected", "observed", "hint", "reason"):
+                if getattr(one, name):
+                    sys.stdout.write(f"    {name}: {getattr(one, name)}\n")
+            for table in one.evidence:
+                sys.stdout.write(f"    {table}\n")
+        sys.stdout.write(f"{record.score} of {record.most} {record.seconds}\n")
+    return record
+
+
+@app.command("hint")
+def hint(
+    exercise: Named,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many; each says more than the last.")] = 1,
+) -> None:
+    """Print the first hint of an exercise, or with -n the first ones."""
+    from lab.grading import library
+
+    loaded = library.load(exercise)
+    hints = loaded.exercise.hints
+    for place, text in enumerate(hints[:count], start=1):
+        sys.stdout.write(textwrap.fill(f"{place}. {text}", min(console.width(), 100), subsequent_indent="   ") + "\n")
+    number = loaded.exercise.number.lstrip("0") or exercise
+    if not hints:
+        sys.stdout.write("there are no hints for it\n")
+    elif count < len(hints):
+        sys.stderr.write(f"{len(hints) - count} more: lab hint {number} -n {count + 1}\n")
+
+
+@app.command("verify")
+def verify(
+    exercises: Annotated[list[str] | None, typer.Argument(metavar="EXERCISE", help="Default: all.")] = None,
+    variants: Annotated[
+        list[str] | None, typer.Option("--variant", metavar="NAME", help="These variants. Default: one and two.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let exercises prove their checks: solution, starter and wrong answers are checked, with two variants."""
+    from lab.grading import library
+    from lab.grading import verify as proving
+
+    found = [library.find(one) for one in exercises] if exercises else library.available()
+    folders = [str(one.resolve()) for one in found]
+    names = tuple(variants) if variants else proving.VARIANTS
+    results = [_verified(folders[0], names)] if len(folders) == 1 else _verified_all(folders, names)
+    if as_json:
+        console.show_json([proving.as_json(one) for one in results])
+    else:
+        for one in results:
+            for problem in one.problems:
+                sys.stdout.write(f"{one.exercise}: {printable(str(problem))}\n")
+            state = f"{len(one.problems)} problems" if one.problems else "proven"
+            what = f"{one.submissions} submissions to {one.checks} checks"
+            sys.stdout.write(f"{one.exercise}: {state} by {what}, {one.seconds} s\n")
+    if any(one.problems for one in results):
+        raise Exit(LabError.exit_code)
+
+
+def _verified(folder: str, variants: tuple[str, ...]) -> Verified:
+    """One exercise, in this process."""
+    from lab import images
+    from lab.grading import library
+    from lab.grading import verify as proving
+
+    loaded = library.load(folder)
+    with console.Progress() as progress, opened_engine() as engine:
+        refs = images.ensure(engine, say=progress.say)
+        return proving.verify(engine, loaded, refs=refs, variants=variants, say=progress.say)
+
+
+def _verified_all(folders: list[str], variants: tuple[str, ...]) -> list[Verified]:
+    from lab.grading import verify as proving
+
+    with console.Progress() as progress:
+        return proving.verify_all(folders, variants=variants, say=progress.say)

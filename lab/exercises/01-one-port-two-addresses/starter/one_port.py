@@ -1,0 +1,4 @@
+import sys
+
+port = int(sys.argv[1])
+addresses = sys.argv[2:]

@@ -1,0 +1,24 @@
+"""Serve one port at several addresses, and tell each client at which of them it has come in."""
+
+import socket
+import sys
+import threading
+
+port = int(sys.argv[1])
+addresses = sys.argv[2:]
+
+
+def serve(listening):
+    while True:
+        connection, _ = listening.accept()
+        with connection:
+            address, port = connection.getsockname()
+            connection.sendall(f"{address} {port}\n".encode())
+
+
+for offset, address in enumerate(addresses):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, port + offset))
+    s.listen()
+    threading.Thread(target=serve, args=[s]).start()

@@ -1,0 +1,120 @@
+"""One submission checked: a variant, an instance of its lab, the checks, and the record of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lab import instances
+from lab.borrowing import borrowed
+from lab.engine import Engine
+from lab.errors import UsageError
+from lab.grading import carrying, variants
+from lab.grading.carrying import Task, Told
+from lab.grading.exercise import Exercise
+from lab.grading.library import Loaded
+from lab.grading.record import Record
+from lab.grading.submission import Submission
+
+KEY_VARIABLE = "SOCKETLAB_KEY"
+DEFAULT_KEY = "socketlab"
+"""Good enough to learn with. Whoever grades others has one that they do not know."""
+RANDOM = variants.Word(length=4)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """An exercise's variables, as they are for a variant."""
+
+    name: str
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def mapping(self) -> dict[str, str]:
+        """By name."""
+        return dict(self.values)
+
+
+def variant(exercise: Exercise, name: str | None = None) -> Variant:
+    """The variant of that name; without one a random one. Raises UsageError."""
+    name = RANDOM.value(secrets.randbelow(RANDOM.size)) if name is None else variants.checked(name)
+    key = os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
+    values = variants.draw(exercise.variables, exercise=exercise.name, variant=name, key=key.encode())
+    return Variant(name=name, values=values)
+
+
+def prefix(exercise: Exercise) -> str:
+    """How the names of its instances begin; after it comes the variant."""
+    return f"exercise-{exercise.number.lstrip('0') or exercise.name[:12].strip('-')}-"
+
+
+def instance_name(exercise: Exercise, variant: Variant) -> str:
+    """The name of an instance that is kept for an exercise."""
+    return f"{prefix(exercise)}{variant.name}"
+
+
+def running(engine: Engine, exercise: Exercise) -> tuple[str, ...]:
+    """The names of the instances that are kept for an exercise."""
+    return tuple(one.name for one in instances.running(engine) if one.name.startswith(prefix(exercise)) and one.whole)
+
+
+def suited_variant(engine: Engine, loaded: Loaded, name: str | None) -> Variant:
+    """The variant of that name. Without one it is a random one.
+
+    But where each variant has another lab, it is the one of an instance that runs: a learner sees the values of that.
+    """
+    exercise = loaded.exercise
+    found = started_variant(engine, exercise) if name is None and loaded.lab_varies else None
+    return found or variant(exercise, name)
+
+
+def started_variant(engine: Engine, exercise: Exercise) -> Variant | None:
+    """The variant of an instance that is kept for an exercise."""
+    for one in running(engine, exercise):
+        with contextlib.suppress(UsageError):  # an instance of a name that somebody has chosen
+            return variant(exercise, one.removeprefix(prefix(exercise)))
+    return None
+
+
+def check(
+    engine: Engine,
+    loaded: Loaded,
+    submission: Submission,
+    variant: Variant,
+    *,
+    refs: Mapping[str, str],
+    own: bool = False,
+    say: Say,
+    told: Told = lambda _: None,
+) -> Record:
+    """Check a submission on a kept instance of its exercise's lab; with `own`, or if none is free, on one of its own.
+
+    Raises LabError if there is no instance to be had, or if the kept one cannot be made as it was.
+    """
+    began, started = time.monotonic(), time.time()
+    if submission.faults:
+        verdicts = carrying.without_files(submission, loaded, told)
+    else:
+        lab = loaded.lab(variant.mapping)
+        with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, own=own) as lent:
+            task = Task(loaded=loaded, instance=lent.instance, submission=submission, values=variant.mapping)
+            verdicts = carrying.carried_out(task, as_new=lent.as_new, told=told)
+            if lent.kept:
+                lent.instance.reset()
+    return Record(
+        exercise=loaded.exercise.name,
+        title=loaded.exercise.title,
+        variant=variant.name,
+        values=variant.values,
+        files=submission.files,
+        ignored=submission.ignored,
+        verdicts=verdicts,
+        started=started,
+        seconds=round(time.monotonic() - began, 3),
+    )

@@ -1,0 +1,98 @@
+"""The other end of a conversation, told what to do by JSON, a line for each step; it answers each with a line of JSON.
+
+    python3 peer.py
+
+Its first line is about the socket, {"protocol": "tcp", "address": "192.0.2.10", "port": 8000, "wait": 2} and perhaps
+"source": [ADDRESS, PORT]; its answer is {"own": [ADDRESS, PORT]}. Each further one sends and reads:
+{"send": BASE64, "read": N} or "read": "line", "end", "some" or "" for nothing, and {"shut": true} ends its own half of
+a connection. The answer has what was read, "data": BASE64, and "end": true if the other end was reached.
+What went wrong is {"error": "ECONNREFUSED"}; "timeout" if nothing came in time.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import socket
+import sys
+from typing import Any
+
+Step = dict[str, Any]
+
+MOST = 1 << 20
+"""Nothing longer is read, whatever comes."""
+
+
+def opened(step: Step) -> socket.socket:
+    """The socket of the first step."""
+    family = socket.AF_INET6 if ":" in step["address"] else socket.AF_INET
+    kind = socket.SOCK_STREAM if step["protocol"] == "tcp" else socket.SOCK_DGRAM
+    s = socket.socket(family, kind)
+    s.settimeout(step["wait"])
+    if step.get("source"):
+        # The same source port again, while its last connection is still in TIME-WAIT.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(tuple(step["source"]))
+    s.connect((step["address"], step["port"]))
+    return s
+
+
+def is_whole(data: bytes, wanted: int | str) -> bool:
+    """Whether so much was read as is wanted."""
+    if wanted == "line":
+        return b"\n" in data
+    if wanted == "some":
+        return len(data) > 0
+    return isinstance(wanted, int) and len(data) >= wanted
+
+
+def read(s: socket.socket, wanted: int | str, found: Step) -> None:
+    """Read into `found`."""
+    data = b""
+    try:
+        while wanted != "" and not is_whole(data, wanted) and len(data) < MOST:
+            piece = s.recv(MOST if s.type == socket.SOCK_DGRAM else 65536)
+            data += piece
+            if s.type == socket.SOCK_DGRAM:
+                break
+            if not piece:
+                found["end"] = True
+                break
+    finally:
+        found["data"] = base64.b64encode(data).decode()
+
+
+def take(s: socket.socket, step: Step, found: Step) -> None:
+    """Carry out one step."""
+    if step.get("shut"):
+        s.shutdown(socket.SHUT_WR)
+    if step.get("send"):
+        data = base64.b64decode(step["send"])
+        s.sendall(data) if s.type == socket.SOCK_STREAM else s.send(data)
+    read(s, step.get("read", ""), found)
+
+
+def main() -> None:
+    """Take a step for each line of the standard input."""
+    s = None
+    for line in sys.stdin:
+        step = json.loads(line)
+        found = {}
+        try:
+            if s is None:
+                s = opened(step)
+                found["own"] = s.getsockname()[:2]
+            else:
+                take(s, step, found)
+        except TimeoutError:
+            found["error"] = "timeout"
+        except OSError as error:
+            found["error"] = errno.errorcode.get(error.errno or 0, str(error))
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+        if s is None:
+            break
+
+
+main()
