@@ -31,6 +31,8 @@ from lab.stage import NotSeenError
 GRACE_SECONDS = 30.0
 """What a check may take beyond its submission's time, for what is ours: resets and looks. Then it is not a verdict."""
 MOST_REASON = 4000
+WITHOUT = ("cacheprovider", "faulthandler", "capture", "logging", "unraisableexception", "threadexception")
+"""plugins of pytest's own that have no place here"""
 
 About = Callable[[str], None]
 """Hears which check is about to be carried out."""
@@ -63,16 +65,14 @@ def carried_out(task: Task, *, as_new: bool, about: About = lambda _: None) -> t
         status = pytest.main(
             [
                 *("-c", os.devnull, f"--rootdir={task.loaded.folder}", "--import-mode=importlib"),
-                *("-p", "lab.testing", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--color=no"),
-                *("-p", "no:capture", "-p", "no:logging", "-p", "no:unraisableexception", "-p", "no:threadexception"),
+                *("-p", "lab.testing", "--continue-on-collection-errors", "--color=no"),
+                *(word for name in WITHOUT for word in ("-p", f"no:{name}")),
                 *(str(task.loaded.folder / name) for name in files),
             ],
             plugins=[session],
         )
     if session.interruption is not None:
         raise session.interruption
-    if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
     said = printed.getvalue().strip()[-MOST_REASON:] or "nothing said"
     return session.verdicts(f"pytest ended with {status!r}: {said}")
 
@@ -186,6 +186,11 @@ class _Session:
         return tuple(self._verdicts[id_] for id_ in self._checks)
 
     # ------------------------------------------------------------------------------------- hooks
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """An interrupt of ours that came between two checks."""
+        if isinstance(excinfo.value, KeyboardInterrupt):  # and no pytest.exit()
+            self.interruption = excinfo.value
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that cannot be imported, or skips itself, leaves its checks without a verdict but this."""
