@@ -12,6 +12,7 @@ from lab.model import Endpoint
 from lab.observe import Socket, listeners
 
 NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL")
+TRACEBACK = "Traceback (most recent call last):"
 REFUSED = ("ECONNREFUSED", "ECONNRESET", "EPIPE", "ECONNABORTED")
 
 
@@ -90,3 +91,10 @@ def listener_table(host: str, found: tuple[Socket, ...]) -> Table:
         columns=("protocol", "local", "program"),
         rows=tuple(rows) or (("nothing", "", ""),),
     )
+
+
+def is_broken_off(text: str) -> bool:
+    """Whether a Python program is about to print the rest of a traceback: its last line is not indented."""
+    _, begun, rest = text.rpartition(TRACEBACK)
+    # The first piece is what follows on the line itself, the last one is no whole line yet.
+    return bool(begun) and all(not line.strip() or line[:1].isspace() for line in rest.split("\n")[1:-1])
