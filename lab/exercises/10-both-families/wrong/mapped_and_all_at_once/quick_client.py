@@ -9,7 +9,7 @@ attempts = []
 for family, kind, protocol, _, address in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
     s = socket.socket(family, kind, protocol)
     s.setblocking(False)
-    if s.connect_ex(address) == 115:  # EINPROGRESS
+    if s.connect_ex(address) == 115:  # EINPROGRESS: it is begun
         attempts.append(s)
 
 _, answered, _ = select.select([], attempts, [])
