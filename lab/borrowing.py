@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lab import instances, live
 from lab.engine import Engine
-from lab.errors import AgentError, InstanceError
+from lab.errors import AgentError, InstanceError, LabError
 from lab.live import Instance
 from lab.model import Lab
 
@@ -22,10 +22,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Borrowed:
-    """An instance, and whether nothing was done in it yet."""
+    """An instance in which nothing was done yet."""
 
     instance: Instance
-    as_new: bool
     kept: bool
     """whether it stays when it is given back"""
 
@@ -59,11 +58,17 @@ def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
 def borrowed(
     engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, own: bool = False
 ) -> Iterator[Borrowed]:
-    """An instance of the lab whose name begins with `prefix`, or with `own`, or if there is none, a new one."""
+    """An instance of the lab whose name begins with `prefix`, as it was when it came up; with `own`, or if there is
+    none, a new one.
+
+    A kept one is reset at the end, too. If that cannot be proven, it is removed.
+    """
     with ExitStack() as stack:
         for found in () if own else instances.running(engine):
-            if found.name.startswith(prefix) and (kept := attached(engine, found, lab, refs, stack)):
-                yield Borrowed(instance=kept, as_new=False, kept=True)
+            kept = attached(engine, found, lab, refs, stack) if found.name.startswith(prefix) else None
+            if kept is not None and _is_reset(engine, kept, say):
+                yield Borrowed(instance=kept, kept=True)
+                _is_reset(engine, kept, say)
                 return
         name = f"{prefix[:30]}{uuid.uuid4().hex[:6]}"
         say(f"starting {name}")
@@ -71,4 +76,15 @@ def borrowed(
         stack.callback(instances.down, engine, name)
         instance = stack.enter_context(live.up(engine, lab, name=name, images=refs, say=lambda _: None))
         stack.enter_context(instance.wiring.turn())
-        yield Borrowed(instance=instance, as_new=True, kept=False)
+        yield Borrowed(instance=instance, kept=False)
+
+
+def _is_reset(engine: Engine, instance: Instance, say: Say) -> bool:
+    """Make it as it was; if that cannot be proven it is of no more use, and is removed."""
+    try:
+        instance.reset()
+    except LabError as error:
+        say(f"removing {instance.name}, which cannot be made as it was: {error.message}")
+        instances.down(engine, instance.name)
+        return False
+    return True

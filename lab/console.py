@@ -74,12 +74,14 @@ class Progress:
 
     def __init__(self) -> None:
         self._status: Any = None
+        # Also while what another prints is collected in its place.
+        self._stream = sys.stderr
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if self._stream.isatty():
             from rich.console import Console
 
-            self._status = Console(stderr=True).status("starting")
+            self._status = Console(file=self._stream).status("starting")
             self._status.start()
         return self
 
@@ -94,7 +96,7 @@ class Progress:
 
             self._status.update(escape(text))
         else:
-            sys.stderr.write(f"{text}\n")
+            self._stream.write(f"{text}\n")
 
 
 def show_output(program: str, output: Output) -> None:

@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in text)
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a text of several, each printable and with spaces for its tabs; of an empty text one."""
+    return [printable(line.expandtabs()) for line in text.splitlines()] or [""]
+
+
 def joined(address: object, port: object, *, device: str = "") -> str:
     """`192.0.2.1:80`, `[2001:db8::1]:80` (RFC 3986 §3.2.2); with a device `192.0.2.1%eth0:80`, as ss(8) writes it."""
     host = f"[{address}]" if ":" in str(address) else str(address)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,3 +92,21 @@ def checked_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
         raise UsageError(f"expected a name of lower-case letters, digits, - and _ (at most 41), found {name!r}")
     return name
+
+
+def check_writable(file: Path) -> None:
+    """Before anything is shown, which takes a while. Raises UsageError."""
+    if not file.parent.is_dir():
+        raise UsageError(f"expected a folder to write {file} into, found none named {file.parent}")
+    if file.is_dir():
+        raise UsageError(f"expected a file to write, found {file}, which is a folder")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"expected to write {file}, but may not")
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file. Raises UsageError."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"expected to write {file}: {error.strerror}") from error

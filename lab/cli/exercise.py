@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +14,8 @@ import typer
 from typer import Exit
 
 from lab import console
-from lab.cli.common import AsJson, app, opened_engine
-from lab.errors import CheckError, LabError
+from lab.cli.common import AsJson, app, check_writable, opened_engine, write
+from lab.errors import CheckError, LabError, UsageError
 from lab.text import printable
 
 if TYPE_CHECKING:
@@ -98,6 +101,11 @@ def start(
 
     loaded = library.load(exercise)
     target = folder or Path(loaded.exercise.name)
+    if target.resolve() == loaded.folder.resolve():
+        raise UsageError(
+            f"expected a folder to work in, found {target}, which is the exercise itself",
+            hint=f"name another one: lab exercise start {exercise} work",
+        )
     with console.Progress() as progress, opened_engine() as engine:
         running = grade.started_variant(engine, loaded.exercise)
         chosen = running if running and variant in (None, running.name) else grade.variant(loaded.exercise, variant)
@@ -125,21 +133,30 @@ def check(
     exercise: Named,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the files that are asked for.")],
     variant: VariantName = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again on every save, until Ctrl-C.")] = False,
     as_json: AsJson = False,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page.")] = None,
 ) -> None:
-    """Check a submission on a lab that is as new: a verdict for each check, and a score."""
+    """Check a submission on a lab that is as new: a verdict for each check, and a score.
+
+    The exit status is 0 if every check has passed, 1 if one has not, 9 if one could not be carried out.
+    """
     from lab import images
-    from lab.grading import library
+    from lab.grading import library, submission, watching
 
     loaded = library.load(exercise)
+    submission.read(folder, loaded.exercise)  # a mistake in the call is told before an engine is asked
+    reports = _Reports(as_json=as_json, junit=junit, page=page)
     with opened_engine() as engine:
         with console.Progress() as progress:
             refs = images.ensure(engine, say=progress.say)
-        record = _checked(engine, loaded, folder, variant, refs=refs, quiet=as_json)
-    raise Exit(exit_code(record))
+        work = partial(_checked, engine, loaded, folder, variant, refs=refs, reports=reports)
+        record = watching.repeated(work, folder, told=sys.stderr.write) if watch else work()
+    raise Exit(_exit_code(record))
 
 
-def exit_code(record: Record) -> int:
+def _exit_code(record: Record) -> int:
     """What `lab check` says to scripts."""
     from lab.grading.record import State
 
@@ -149,24 +166,50 @@ def exit_code(record: Record) -> int:
 
 
 def _checked(
-    engine: Engine, loaded: Loaded, folder: Path, variant: str | None, *, refs: dict[str, str], quiet: bool
+    engine: Engine,
+    loaded: Loaded,
+    folder: Path,
+    variant: str | None,
+    *,
+    refs: Mapping[str, str],
+    reports: _Reports,
 ) -> Record:
+    """Check what lies in the folder now, and tell of it."""
     from lab.grading import grade, submission
 
     read = submission.read(folder, loaded.exercise)
     chosen = grade.suited_variant(engine, loaded, variant)
+    titles = {one.check.id: one.check.title for one in loaded.checks}
     with console.Progress() as progress:
-        record = grade.check(engine, loaded, read, chosen, refs=refs, say=progress.say)
-    if not quiet:
-        for one in record.verdicts:
-            sys.stdout.write(f"{one.state} {one.points}/{one.check.points} {one.check.title}\n")
-            for name in ("layer", "what", "expected", "observed", "hint", "reason"):
-                if getattr(one, name):
-                    sys.stdout.write(f"    {name}: {getattr(one, name)}\n")
-            for table in one.evidence:
-                sys.stdout.write(f"    {table}\n")
-        sys.stdout.write(f"{record.score} of {record.most} {record.seconds}\n")
+        record = grade.check(
+            engine, loaded, read, chosen, refs=refs, say=progress.say, about=lambda id_: progress.say(titles[id_])
+        )
+    reports.tell(record)
     return record
+
+
+class _Reports:
+    """Where a record is told: on the terminal, and in files."""
+
+    def __init__(self, *, as_json: bool, junit: Path | None, page: Path | None) -> None:
+        for file in (junit, page):
+            if file is not None:
+                check_writable(file)
+        self.as_json, self.junit, self.page = as_json, junit, page
+
+    def tell(self, record: Record) -> None:
+        """Write all that is wanted."""
+        from lab.grading import reports
+
+        if self.as_json:
+            console.show_json(reports.as_json(record))
+        else:
+            for one in reports.text(record, width=min(console.width(), 120)):
+                console.show(one)
+        if self.junit is not None:
+            write(self.junit, reports.junit(record))
+        if self.page is not None:
+            write(self.page, reports.html(record, when=time.time()))
 
 
 @app.command("hint")
@@ -234,3 +277,16 @@ def _verified_all(folders: list[str], variants: tuple[str, ...]) -> list[Verifie
 
     with console.Progress() as progress:
         return proving.verify_all(folders, variants=variants, say=progress.say)
+
+
+@new.command("exercise")
+def new_exercise(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to make, such as 11-half-open.")],
+) -> None:
+    """Make a folder with an exercise to begin with: task, starter, solution, wrong answers and checks. It verifies."""
+    from lab.grading import library
+
+    made = library.make_new(name)
+    named = str(made) if "/" in str(made) else f"./{made}"
+    sys.stdout.write("".join(f"{one}\n" for one in sorted(made.rglob("*")) if one.is_file()))
+    sys.stdout.write(f"its checks prove themselves with: lab verify {named}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,9 @@ from lab import console
 from lab.cli.common import (
     AsJson,
     app,
+    check_writable,
     opened_engine,
+    write,
 )
 from lab.errors import LabError, UsageError
 
@@ -51,10 +52,10 @@ def note(
         return
     wanted = the_note.CLAIMS if claim is None else (the_note.find(claim),)
     if page_file is not None:
-        _check_writable(page_file)
+        check_writable(page_file)
     outcomes = _shown(wanted, keep=keep, quiet=as_json)
     if page_file is not None:
-        _write(page_file, page.html(outcomes, when=time.time()))
+        write(page_file, page.html(outcomes, when=time.time()))
     if as_json:
         console.show_json([page.outcome_json(one) for one in outcomes])
     sys.stderr.write(f"{page.summary(outcomes)}\n")
@@ -78,20 +79,3 @@ def _shown(claims: tuple[Claim, ...], *, keep: bool, quiet: bool) -> list[Outcom
                 if not quiet:
                     console.show_all(page.outcome_text(found[claim.id], width=width))
     return [found[claim.id] for claim in claims]
-
-
-def _check_writable(file: Path) -> None:
-    """Before anything is shown, which takes a while. Raises UsageError."""
-    if not file.parent.is_dir():
-        raise UsageError(f"expected a folder to write {file} into, found none named {file.parent}")
-    if file.is_dir():
-        raise UsageError(f"expected a file to write, found {file}, which is a folder")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise UsageError(f"expected to write {file}, but may not")
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"expected to write {file}: {error.strerror}") from error

@@ -31,8 +31,11 @@ from lab.stage import NotSeenError
 GRACE_SECONDS = 30.0
 """What a check may take beyond its submission's time, for what is ours: resets and looks. Then it is not a verdict."""
 MOST_REASON = 4000
+WITHOUT = ("cacheprovider", "faulthandler", "capture", "logging", "unraisableexception", "threadexception")
+"""plugins of pytest's own that have no place here"""
 
-Told = Callable[[Verdict], None]
+About = Callable[[str], None]
+"""Hears which check is about to be carried out."""
 
 
 class StuckError(Exception):
@@ -49,12 +52,12 @@ class Task:
     values: Mapping[str, str]
 
 
-def carried_out(task: Task, *, as_new: bool, told: Told) -> tuple[Verdict, ...]:
-    """A verdict for each check, in their order; `told` hears each as it comes.
+def carried_out(task: Task, *, as_new: bool, about: About = lambda _: None) -> tuple[Verdict, ...]:
+    """A verdict for each check, in their order.
 
     `as_new` says that nothing was done in the instance yet, so that the first check needs no reset.
     """
-    session = _Session(task, as_new=as_new, told=told)
+    session = _Session(task, as_new=as_new, about=about)
     printed = io.StringIO()
     with _without_environment(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         files = sorted({one.file for one in task.loaded.checks})
@@ -62,21 +65,19 @@ def carried_out(task: Task, *, as_new: bool, told: Told) -> tuple[Verdict, ...]:
         status = pytest.main(
             [
                 *("-c", os.devnull, f"--rootdir={task.loaded.folder}", "--import-mode=importlib"),
-                *("-p", "lab.testing", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--color=no"),
-                *("-p", "no:capture", "-p", "no:logging", "-p", "no:unraisableexception", "-p", "no:threadexception"),
+                *("-p", "lab.testing", "--continue-on-collection-errors", "--color=no"),
+                *(word for name in WITHOUT for word in ("-p", f"no:{name}")),
                 *(str(task.loaded.folder / name) for name in files),
             ],
             plugins=[session],
         )
     if session.interruption is not None:
         raise session.interruption
-    if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
     said = printed.getvalue().strip()[-MOST_REASON:] or "nothing said"
     return session.verdicts(f"pytest ended with {status!r}: {said}")
 
 
-def without_files(submission: Submission, loaded: Loaded, told: Told) -> tuple[Verdict, ...]:
+def without_files(submission: Submission, loaded: Loaded) -> tuple[Verdict, ...]:
     """What is said of a submission that cannot be run."""
     first = submission.faults[0]
     faults = Verdict(
@@ -88,10 +89,7 @@ def without_files(submission: Submission, loaded: Loaded, told: Told) -> tuple[V
         observed="\n".join(f"{one.name}: {one.observed}" for one in submission.faults),
         hint="; ".join(dict.fromkeys(one.hint for one in submission.faults if one.hint)),
     )
-    verdicts = [faults, *(_blocked(one.check, "submission") for one in loaded.checks)]
-    for one in verdicts:
-        told(one)
-    return tuple(verdicts)
+    return (faults, *(_blocked(one.check, "submission") for one in loaded.checks))
 
 
 def _blocked(check: Declared, by: str) -> Verdict:
@@ -139,10 +137,10 @@ class _Fixtures:
 class _Session:
     """A plugin of pytest's: which checks are run, with what, and what came of them."""
 
-    def __init__(self, task: Task, *, as_new: bool, told: Told) -> None:
+    def __init__(self, task: Task, *, as_new: bool, about: About = lambda _: None) -> None:
         self.task = task
         self._as_new = as_new
-        self._told = told
+        self._about = about
         self._checks = {one.check.id: one.check for one in task.loaded.checks}
         self._verdicts: dict[str, Verdict] = {}
         self._broken = ""
@@ -184,14 +182,15 @@ class _Session:
         """One for each check; an ERROR for those that were not carried out, with the reason."""
         for check in self._checks.values():
             if check.id not in self._verdicts:
-                self._tell(Verdict(check=check, state=State.ERROR, reason=self._broken or otherwise))
+                self._verdicts[check.id] = Verdict(check=check, state=State.ERROR, reason=self._broken or otherwise)
         return tuple(self._verdicts[id_] for id_ in self._checks)
 
-    def _tell(self, verdict: Verdict) -> None:
-        self._verdicts[verdict.check.id] = verdict
-        self._told(verdict)
-
     # ------------------------------------------------------------------------------------- hooks
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """An interrupt of ours that came between two checks."""
+        if isinstance(excinfo.value, KeyboardInterrupt):  # and no pytest.exit()
+            self.interruption = excinfo.value
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A module that cannot be imported, or skips itself, leaves its checks without a verdict but this."""
@@ -209,10 +208,11 @@ class _Session:
         self._stage = None
         self._raised = {}
         self._began = time.monotonic()
+        self._about(_id(item))
         with _ended_after(self.task.loaded.exercise.seconds + GRACE_SECONDS):
             done = yield
         if self.interruption is None:
-            self._tell(self._verdict(self._checks[_id(item)]))
+            self._verdicts[_id(item)] = self._verdict(self._checks[_id(item)])
         return done
 
     @pytest.hookimpl(tryfirst=True)

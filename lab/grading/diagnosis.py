@@ -11,6 +11,7 @@ from lab.grading.record import Layer
 from lab.model import Endpoint
 from lab.observe import Socket, listeners
 
+GOOD_END = "exit status 0"
 NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL")
 TRACEBACK = "Traceback (most recent call last):"
 REFUSED = ("ECONNREFUSED", "ECONNRESET", "EPIPE", "ECONNABORTED")
@@ -46,7 +47,9 @@ def of_listener(wanted: Endpoint, found: tuple[Socket, ...], *, ended: str = "",
             hint="which address is given to bind()? Only packets to that one reach the socket.",
         )
     if ended:
-        return Diagnosis(layer=Layer.PROGRAM, observed=f"the program has ended: {ended}")
+        alone = f"run it by itself on {host or 'the host'} with `lab run`, and read what it prints"
+        hint = "a server goes on: it accepts in a loop" if ended == GOOD_END else alone
+        return Diagnosis(layer=Layer.PROGRAM, observed=f"the program has ended: {ended}", hint=hint)
     ports = [one for one in there if one.protocol == wanted.protocol]
     other = [one for one in there if one.protocol != wanted.protocol and one.port == wanted.port]
     observed = f"no {wanted.protocol} listener at port {wanted.port}"

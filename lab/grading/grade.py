@@ -14,7 +14,7 @@ from lab.borrowing import borrowed
 from lab.engine import Engine
 from lab.errors import UsageError
 from lab.grading import carrying, variants
-from lab.grading.carrying import Task, Told
+from lab.grading.carrying import About, Task
 from lab.grading.exercise import Exercise
 from lab.grading.library import Loaded
 from lab.grading.record import Record
@@ -91,22 +91,20 @@ def check(
     refs: Mapping[str, str],
     own: bool = False,
     say: Say,
-    told: Told = lambda _: None,
+    about: About = lambda _: None,
 ) -> Record:
     """Check a submission on a kept instance of its exercise's lab; with `own`, or if none is free, on one of its own.
 
-    Raises LabError if there is no instance to be had, or if the kept one cannot be made as it was.
+    Raises LabError if there is no instance to be had.
     """
     began, started = time.monotonic(), time.time()
     if submission.faults:
-        verdicts = carrying.without_files(submission, loaded, told)
+        verdicts = carrying.without_files(submission, loaded)
     else:
         lab = loaded.lab(variant.mapping)
         with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, own=own) as lent:
             task = Task(loaded=loaded, instance=lent.instance, submission=submission, values=variant.mapping)
-            verdicts = carrying.carried_out(task, as_new=lent.as_new, told=told)
-            if lent.kept:
-                lent.instance.reset()
+            verdicts = carrying.carried_out(task, as_new=True, about=about)
     return Record(
         exercise=loaded.exercise.name,
         title=loaded.exercise.title,

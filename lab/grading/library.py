@@ -20,6 +20,7 @@ from lab.text import suggestion
 FILE = "exercise.yaml"
 README = "README.md"
 STARTER, SOLUTION, WRONG, PEERS = "starter", "solution", "wrong", "peers"
+CHECKS_OF_SKELETON = "checks.py"
 MOST_BYTES = 256 * 1024
 
 
@@ -130,6 +131,28 @@ def hand_out(loaded: Loaded, target: Path, values: Mapping[str, str]) -> tuple[s
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"expected a folder to work in, found {target}: {reason}") from error
     return tuple(made)
+
+
+def make_new(name: str) -> Path:
+    """A folder with an exercise to begin with, which verifies as it is. Raises UsageError."""
+    place = Path(name)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", place.name):
+        raise UsageError(f"expected a name of lower-case letters, digits and -, found {place.name!r}")
+    if os.path.lexists(place):
+        raise UsageError(f"expected a name that is free, found {place}, which is there")
+    title = re.sub(r"^\d+-", "", place.name).replace("-", " ").capitalize()
+    skeleton = Path(__file__).resolve().parent / "skeleton"
+    try:
+        for source in sorted(path for path in skeleton.rglob("*") if path.suffix in (".py", ".md", ".yaml")):
+            target = place / source.relative_to(skeleton)
+            if source.name == CHECKS_OF_SKELETON:
+                target = place / f"test_{re.sub('[^a-z0-9]+', '_', place.name)}.py"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_text(source).replace("TITLE", title), encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"expected to make the folder {place}: {reason}") from error
+    return place
 
 
 def _problem(file: Path, path: tuple[str, ...], expected: str, observed: str) -> LabFileError:

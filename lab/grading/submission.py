@@ -22,8 +22,8 @@ TEXTS = (".py", ".sh", ".txt", ".md", ".json", ".yaml", ".hosts", ".conf")
 """Files with these endings are text, and therefore UTF-8."""
 MOST_ENTRIES = 10_000
 MOST_TOLD = 20
-SKIPPED = ("__pycache__", ".git")
-"""What tools leave in a folder, which nobody needs to be told of."""
+SKIPPED = ("__pycache__", ".git", "README.md")
+"""What tools leave in a folder, and the task itself, which nobody needs to be told of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -97,7 +97,7 @@ def _checked(loaded: Loaded, part: str, variant: Variant, lent: Borrowed) -> lis
     if read.faults:
         return [Problem(part=part, variant="", text=str(one)) for one in read.faults]
     task = Task(loaded=loaded, instance=lent.instance, submission=read, values=variant.mapping)
-    verdicts = carrying.carried_out(task, as_new=False, told=lambda _: None)
+    verdicts = carrying.carried_out(task, as_new=False)
     mistake = next((one for one in loaded.exercise.mistakes if part == f"{library.WRONG}/{one.name}"), None)
     return [Problem(part=part, variant=variant.name, text=text) for text in judged(part, verdicts, mistake)]
 

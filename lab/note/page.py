@@ -6,19 +6,16 @@ Pure, but for the template that it reads.
 from __future__ import annotations
 
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jinja2
 from rich.padding import Padding
 from rich.table import Table as RichTable
 
-from lab import __version__, tables
+from lab import pages, tables
 from lab.note.claim import Claim, Outcome, Verdict
 from lab.note.record import Remembered
-from lab.text import printable
 
 Json = dict[str, Any]
 
@@ -83,10 +80,7 @@ def outcome_json(one: Outcome) -> Json:
         "verdict": one.verdict.value,
         "reason": one.reason,
         "seconds": round(one.seconds, 3),
-        "evidence": [
-            {"title": table.title, "columns": list(table.columns), "rows": [list(row) for row in table.rows]}
-            for table in one.tables
-        ],
+        "evidence": [table.as_json() for table in one.tables],
         "checks": [
             {"what": check.what, "expected": check.expected, "observed": check.observed, "holds": check.holds}
             for check in one.checks
@@ -105,10 +99,7 @@ def outcome_text(one: Outcome, *, width: int) -> list[str | Padding]:
     for table in one.tables:
         if table.title:
             parts.append(f"  {table.title}:")
-        shown = tables.table("", *(column.upper() for column in table.columns))
-        for row in table.rows:
-            tables.row(shown, *row)
-        parts.append(Padding(shown, (0, 0, 0, 2)))
+        parts.append(Padding(tables.evidence(table), (0, 0, 0, 2)))
     wrong = [check for check in one.checks if not check.holds]
     parts += [
         _wrapped(f"✗ {check.what}: expected {check.expected}, observed {check.observed}", width) for check in wrong
@@ -146,23 +137,16 @@ def summary(outcomes: Iterable[Outcome]) -> str:
 def html(outcomes: Iterable[Outcome], *, when: float) -> str:
     """One page that needs no other file and no script. Whatever a lab printed is text in it, never markup."""
     shown = list(outcomes)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lab.note", "."),
-        autoescape=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return pages.render(
+        "lab.note",
+        "page.html.j2",
+        when=when,
         outcomes=shown,
         summary=summary(shown),
-        when=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(when)),
-        version=__version__,
         css_class={
-            Verdict.HOLDS: "holds",
-            Verdict.WITH_CARE: "care",
-            Verdict.DOES_NOT_HOLD: "not",
+            Verdict.HOLDS: "good",
+            Verdict.WITH_CARE: "warn",
+            Verdict.DOES_NOT_HOLD: "bad",
             Verdict.ERROR: "error",
         },
     )

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lab.text import joined, nearest, printable, suggestion
+from lab.text import joined, lines, nearest, printable, suggestion
 
 
 def test_nearest_word() -> None:
@@ -47,3 +47,12 @@ def test_what_prints_is_left_alone(text: str, shown: str) -> None:
 def test_an_address_with_its_port(address: object, port: object, device: str, text: str) -> None:
     """An address of IPv6 has brackets, as its own colons are no ports'."""
     assert joined(address, port, device=device) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("one\r\n\ttwo\x1b[2J", ["one", "        two�[2J"]), ("", [""]), ("one\n", ["one"]), ("\u202eone", ["�one"])],
+)
+def test_lines_of_a_text_are_printable(text: str, found: list[str]) -> None:
+    """They are kept apart, and tabs are spaces."""
+    assert lines(text) == found

@@ -1,0 +1,60 @@
+"""A record as data. Pure. `record.schema.json` beside this file describes it, docs/json.md explains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.grading.record import Record, Verdict
+
+Json = dict[str, Any]
+
+
+def as_json(record: Record) -> Json:
+    """Everything of a record, for `json.dumps`. What programs printed is as it was, control characters too."""
+    made: Json = _encodable(
+        {
+            "exercise": record.exercise,
+            "title": record.title,
+            "variant": record.variant,
+            "values": dict(record.values),
+            "state": record.state.value,
+            "score": record.score,
+            "most": record.most,
+            "checks": [_check(one) for one in record.verdicts],
+            "files": [{"name": one.name, "size": one.size, "sha256": one.sha256} for one in record.files],
+            "ignored": list(record.ignored),
+            "started": round(record.started, 3),
+            "seconds": round(record.seconds, 3),
+        }
+    )
+    return made
+
+
+def _check(verdict: Verdict) -> Json:
+    return {
+        "check": verdict.check.id,
+        "title": verdict.check.title,
+        "needs": list(verdict.check.needs),
+        "state": verdict.state.value,
+        "points": verdict.points,
+        "most": verdict.check.points,
+        "reason": verdict.reason,
+        "layer": verdict.layer.value if verdict.layer else None,
+        "what": verdict.what,
+        "expected": verdict.expected,
+        "observed": verdict.observed,
+        "hint": verdict.hint,
+        "evidence": [table.as_json() for table in verdict.evidence],
+        "seconds": round(verdict.seconds, 3),
+    }
+
+
+def _encodable(value: Any) -> Any:
+    """Half a surrogate pair, which stands for a byte of a file's name that is no UTF-8, is refused by many a reader."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    return value

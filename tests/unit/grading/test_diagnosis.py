@@ -1,0 +1,68 @@
+"""Where it broke first, by what listens and by what a client was told."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.grading.diagnosis import listener_table, of_error, of_listener
+from lab.grading.record import Layer
+from lab.observe import sockets
+from lab.readers import read_endpoint
+
+WANTED = read_endpoint("tcp/192.0.2.10:8000")
+HEAD = "Netid State Recv-Q Send-Q Local-Address:Port Peer-Address:Port Process\n"
+
+
+def listening(*ends: str) -> str:
+    """What ss(8) says of TCP listeners."""
+    return "".join(f'tcp LISTEN 0 128 {end} 0.0.0.0:* users:(("python3",pid=7,fd=3)) uid:1000\n' for end in ends)
+
+
+@pytest.mark.parametrize("end", ["192.0.2.10:8000", "0.0.0.0:8000", "*:8000"])
+def test_a_listener_that_is_reached(end: str) -> None:
+    """At the address, or at every one: nothing is wrong with it."""
+    assert of_listener(WANTED, sockets(listening(end))) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "ended", "layer", "observed"),
+    [
+        ("", "", Layer.NO_LISTENER, "no tcp listener at port 8000"),
+        (listening("192.0.2.10:8001"), "", Layer.NO_LISTENER, "there is tcp/192.0.2.10:8001"),
+        (listening("127.0.0.1:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/127.0.0.1:8000"),
+        (listening("0.0.0.0%lo:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/0.0.0.0%lo:8000"),
+        ("", "exit status 1: KeyError", Layer.PROGRAM, "the program has ended: exit status 1: KeyError"),
+        ("udp UNCONN 0 0 192.0.2.10:8000 0.0.0.0:* uid:1000\n", "", Layer.NO_LISTENER, "udp/192.0.2.10:8000"),
+    ],
+)
+def test_the_first_layer_of_a_listener(found: str, ended: str, layer: Layer, observed: str) -> None:
+    """No listener, one elsewhere, or a program that has ended."""
+    broke = of_listener(WANTED, sockets(found), ended=ended, host="server")
+    assert broke is not None
+    assert broke.layer is layer
+    assert observed in broke.observed
+
+
+@pytest.mark.parametrize(
+    ("error", "connected", "protocol", "layer"),
+    [
+        ("ENETUNREACH", False, "tcp", Layer.NO_ROUTE),
+        ("EHOSTUNREACH", False, "tcp", Layer.NO_ROUTE),
+        ("ECONNREFUSED", False, "tcp", Layer.REFUSED),
+        ("ECONNREFUSED", True, "udp", Layer.REFUSED),
+        ("ECONNRESET", True, "tcp", Layer.REFUSED),
+        ("timeout", False, "tcp", Layer.FILTERED),
+        ("timeout", True, "udp", Layer.FILTERED),
+        ("timeout", True, "tcp", Layer.BYTES),
+    ],
+)
+def test_the_layer_of_an_error(error: str, connected: bool, protocol: str, layer: Layer) -> None:
+    """With TCP, a connection that came to be was neither refused nor filtered."""
+    assert of_error(error, connected=connected, protocol=protocol).layer is layer
+
+
+def test_evidence_of_what_listens() -> None:
+    """A row for each listener, and one that says so if there is none."""
+    table = listener_table("server", sockets(listening("127.0.0.1:8000")))
+    assert table.rows == (("tcp", "127.0.0.1:8000", "python3"),)
+    assert listener_table("server", ()).rows == (("nothing", "", ""),)
