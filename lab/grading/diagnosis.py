@@ -13,6 +13,7 @@ from lab.observe import Socket, listeners
 
 GOOD_END = "exit status 0"
 NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL")
+TRACEBACK = "Traceback (most recent call last):"
 REFUSED = ("ECONNREFUSED", "ECONNRESET", "EPIPE", "ECONNABORTED")
 
 
@@ -93,3 +94,10 @@ def listener_table(host: str, found: tuple[Socket, ...]) -> Table:
         columns=("protocol", "local", "program"),
         rows=tuple(rows) or (("nothing", "", ""),),
     )
+
+
+def is_broken_off(text: str) -> bool:
+    """Whether a Python program is about to print the rest of a traceback: its last line is not indented."""
+    _, begun, rest = text.rpartition(TRACEBACK)
+    # The first piece is what follows on the line itself, the last one is no whole line yet.
+    return bool(begun) and all(not line.strip() or line[:1].isspace() for line in rest.split("\n")[1:-1])

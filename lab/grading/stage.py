@@ -98,7 +98,7 @@ class Completed:
     @property
     def lines(self) -> list[str]:
         """The lines of its standard output, without those that are empty."""
-        return [line.strip() for line in self.out.splitlines() if line.strip()]
+        return lines_in(self.out)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -308,17 +308,20 @@ class CheckStage(Stage):
         return name
 
     def lines_of(self, host: str, name: str, count: int) -> list[str]:
-        """What a started program has printed, as soon as it is `count` lines, it has ended, or has had its time."""
+        """What a started program has printed, as soon as it is `count` lines, it has ended, or has had its time.
 
-        def look() -> tuple[list[str], bool]:
+        A traceback is waited for until it is whole.
+        """
+
+        def look() -> tuple[str, bool]:
             output = self.instance.output(host, name)
-            text = output.text.decode(errors="replace")
-            return [line.strip() for line in text.splitlines() if line.strip()], bool(output.end)
+            return output.text.decode(errors="replace"), bool(output.end)
 
-        def enough(seen: tuple[list[str], bool]) -> bool:
-            return len(seen[0]) >= count or seen[1]
+        def enough(seen: tuple[str, bool]) -> bool:
+            text, ended = seen
+            return ended or (len(lines_in(text)) >= count and not diagnosis.is_broken_off(text))
 
-        return waiting.until(look, enough, seconds=self._within(SEEN_SECONDS), pause=PAUSE)[0]
+        return lines_in(waiting.until(look, enough, seconds=self._within(SEEN_SECONDS), pause=PAUSE)[0])
 
     def expect_listening(self, host: str, at: str, *, hint: str = "") -> None:
         """Something must listen on a host before long, so that packets to PROTOCOL/ADDRESS:PORT reach it."""
@@ -609,6 +612,11 @@ class Peer:
     def close(self) -> None:
         """Close the socket."""
         self._talk.close()
+
+
+def lines_in(text: str) -> list[str]:
+    """Its lines, without those that are empty."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def said_table(program: str, text: str) -> Table:
