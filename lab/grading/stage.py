@@ -269,19 +269,20 @@ class CheckStage(Stage):
             err=printed.stderr.decode(errors="replace"),
         )
         reason = printed.ended.reason
-        if not reason:
-            return done
-        if file not in self._handed:
+        if reason and file not in self._handed:
             raise AgentError(f"{file} on {host} was ended: {reason}")
-        expected, observed = diagnosis.of_end(reason, within=within, characters=len(done.out + done.err))
-        self.fail(
-            f"{file} on {host}",
-            expected=expected,
-            observed=observed,
-            layer=Layer.PROGRAM,
-            hint=hint,
-            evidence=[said_table(file, done.text)],
-        )
+        if reason:
+            expected, observed = diagnosis.of_end(reason, within=within, characters=len(done.out + done.err))
+            said = said_table(file, done.text)
+            self.fail(
+                f"{file} on {host}",
+                expected=expected,
+                observed=observed,
+                layer=Layer.PROGRAM,
+                hint=hint,
+                evidence=[said],
+            )
+        return done
 
     def run(self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS) -> str:
         """Run a program to its end; all that it printed. See `complete`."""
