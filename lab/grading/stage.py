@@ -328,6 +328,19 @@ class CheckStage(Stage):
         self.expect_listening(host, at, hint=hint)
         return name
 
+    def lines_of(self, host: str, name: str, count: int) -> list[str]:
+        """What a started program has printed, as soon as it is `count` lines, it has ended, or has had its time."""
+
+        def look() -> tuple[list[str], bool]:
+            output = self.instance.output(host, name)
+            text = output.text.decode(errors="replace")
+            return [line.strip() for line in text.splitlines() if line.strip()], bool(output.end)
+
+        def enough(seen: tuple[list[str], bool]) -> bool:
+            return len(seen[0]) >= count or seen[1]
+
+        return waiting.until(look, enough, seconds=self._within(SEEN_SECONDS), pause=PAUSE)[0]
+
     def expect_listening(self, host: str, at: str, *, hint: str = "") -> None:
         """Something must listen on a host before long, so that packets to PROTOCOL/ADDRESS:PORT reach it."""
         wanted = read_endpoint(at)

@@ -23,7 +23,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def test_the_wheel_starts_a_lab(tmp_path: Path) -> None:
-    """Built, installed with its dependencies into a new environment, it lists, starts, uses and removes a lab."""
+    """Built, installed with its dependencies into a new environment, it lists, starts, uses and removes a lab, and
+    checks an exercise."""
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "env", with_pip=True)
@@ -41,3 +42,8 @@ def test_the_wheel_starts_a_lab(tmp_path: Path) -> None:
         assert "Received b'Hello, server'" in said
     finally:
         run(lab, "down", "--name", NAME, cwd=tmp_path)
+    assert "01-one-port-two-addresses" in run(lab, "exercise", "list", cwd=tmp_path)
+    solution = next((tmp_path / "env").rglob("exercises/01-*/solution"))
+    assert "10 of 10 points" in run(lab, "check", "1", solution, cwd=tmp_path)
+    run(lab, "new", "exercise", "mine", cwd=tmp_path)
+    assert (tmp_path / "mine" / "wrong").is_dir()

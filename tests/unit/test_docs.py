@@ -9,6 +9,7 @@ import pytest
 
 from lab import composefile, labfiles
 from lab.errors import LabFileError
+from lab.grading import exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,7 +21,16 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("text", blocks("yaml"))
+@pytest.mark.parametrize("text", [text for text in blocks("yaml") if "submission:" in text])
+def test_an_exercise_on_a_page_is_one(text: str) -> None:
+    """It can be copied."""
+    try:
+        exercise.parse(text.encode(), source="page", name="page")
+    except LabFileError as error:
+        pytest.fail(str(error))
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("yaml") if "submission:" not in text])
 def test_a_lab_file_on_a_page_is_a_lab(text: str) -> None:
     """It can be copied and started beside the programs of compose/: every file that it deploys is one of them."""
 
