@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
+from typing import NoReturn
 
 import pytest
 
@@ -34,7 +36,10 @@ LATE = 1.0
 OLD = 1.6
 """seconds after which a TTL has become less, however it is rounded"""
 PAUSE = 0.1
-NO_ANSWER = "no answer that has the question's id"
+NO_ANSWER = "no answer to that question"
+
+OF_ANSWERS = "remember each answer for messages.seconds(answer), and look there first"
+OF_NOTHING = "remember also that there is nothing: messages.seconds() of such an answer is what the SOA says (RFC 2308)"
 
 
 def named(stage: CheckStage, variable: str) -> str:
@@ -124,16 +129,27 @@ def line_for(stage: CheckStage, program: Talk, name: str) -> str:
     """What the program prints for a line of input."""
     program.tell(name)
     try:
-        return printable(stage.hear(program))
-    except NotSeenError as error:
-        stage.fail(
-            f"what {REMEMBER} prints for {name}",
-            expected="a line, before the next one is read",
-            observed="it has ended" if program.ended else "nothing",
-            layer=Layer.PROGRAM,
-            hint="print(…, flush=True); and an error that getaddrinfo() raises is an answer too",
-            evidence=[said_table(REMEMBER, str(error.observed))],
-        )
+        said = printable(stage.hear(program))
+    except NotSeenError:
+        said = ""
+    if not said or said.startswith("Traceback"):
+        fail_without_line(stage, program, name)
+    return said
+
+
+def fail_without_line(stage: CheckStage, program: Talk, name: str) -> NoReturn:
+    """It printed nothing, or an error that it does not expect."""
+    with suppress(NotSeenError):
+        stage.until("its end", lambda: program.ended is not None, bool, seconds=LATE)
+    text = program.text.strip()
+    stage.fail(
+        f"what {REMEMBER} prints for {name}",
+        expected="a line, before the next one is read",
+        observed=printable(text.splitlines()[-1])[:200] if program.ended and text else "nothing",
+        layer=Layer.PROGRAM,
+        hint="print(…, flush=True); and an error that getaddrinfo() raises is an answer too",
+        evidence=[said_table(REMEMBER, text)],
+    )
 
 
 # ---------------------------------------------------------------- on a host, and on a server
@@ -162,8 +178,7 @@ def test_system(stage: CheckStage) -> None:
     for name, _ in names:
         asked_for_it = questions(capture.packets, "carol", name)
         what = f"the questions about {name} that leave carol"
-        hint = "remember each answer for messages.seconds(answer), and look there first"
-        expect_remembered(stage, asked_for_it, what, seconds=stage.number("TTL"), hint=hint)
+        expect_remembered(stage, asked_for_it, what, seconds=stage.number("TTL"), hint=OF_ANSWERS)
 
 
 @pytest.mark.check(points=3)
@@ -185,7 +200,7 @@ def test_server(stage: CheckStage) -> None:
     for name, kind, right in wanted:
         for host in ("alice", "bob"):
             told = [words(one) for one in questions(capture.packets, host, name, kind)]
-            hint = "what is remembered is the answer to a whole question: to a name, and to a type"
+            hint = "an answer has the name, the type and the id of its question: messages.question(), messages.again()"
             stage.expect(f"what {host} is told of {name} {kind}", ", ".join(told), right, hint=hint, layer=Layer.NAME)
         hint = (
             "remember that there is nothing too: messages.seconds() of such an answer is what the SOA says (RFC 2308)"
