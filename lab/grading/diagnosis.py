@@ -82,6 +82,15 @@ def of_error(error: str, *, connected: bool, protocol: str) -> Diagnosis:
     return Diagnosis(layer=Layer.BYTES, observed=error)
 
 
+def of_end(reason: str, *, within: float, characters: int) -> tuple[str, str]:
+    """What was expected and observed of a program that had to be ended; `reason` as in Ended."""
+    if reason == "timeout":
+        return f"its end within {within:.3g} s", "it goes on"
+    if reason == "calls":
+        return "a program that asks the kernel for little", "more system calls than are kept"
+    return "an output that ends", f"more than {characters} characters"
+
+
 def listener_table(host: str, found: tuple[Socket, ...]) -> Table:
     """What listens on a host, as evidence."""
     rows = sorted(

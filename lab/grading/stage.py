@@ -36,9 +36,10 @@ from lab.grading.conversation import (
 from lab.grading.diagnosis import Diagnosis
 from lab.grading.record import Layer
 from lab.grading.submission import Submission
-from lab.live import Instance
+from lab.live import Instance, Printed, Traced
 from lab.model import Endpoint
 from lab.observe import Socket, Translation, listeners
+from lab.observe.syscalls import Call
 from lab.readers import read_endpoint
 from lab.stage import COMMAND_SECONDS, PAUSE, RUN_SECONDS, SEEN_SECONDS, End, NotSeenError, Stage, text_of
 from lab.talk import Talk
@@ -239,27 +240,47 @@ class CheckStage(Stage):
         return self._handed[file], self._theirs[host]
 
     def complete(
-        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS
+        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS, hint: str = ""
     ) -> Completed:
         """Run a program to its end. The check fails if there is none in time, or too much output."""
         argv, cwd = self._words(host, file, words)
         within = self._within(seconds)
         printed = self.instance.run(host, argv, cwd=cwd, stdin=stdin.encode(), seconds=within)
+        return self._completed(host, file, printed, within, hint)
+
+    def traced(
+        self, host: str, file: str, *words: object, seconds: float = RUN_SECONDS, hint: str = ""
+    ) -> tuple[Completed, tuple[Call, ...]]:
+        """Run a program to its end, as `complete` does, and its system calls, seen from outside."""
+        argv, cwd = self._words(host, file, words)
+        within = self._within(seconds)
+        traced = self.instance.trace(host, argv, cwd=cwd, seconds=within)
+        return self._completed(host, file, traced, within, hint), traced.calls
+
+    def trace(self, host: str, file: str, *words: object) -> tuple[Call, ...]:
+        """See `traced`."""
+        return self.traced(host, file, *words)[1]
+
+    def _completed(self, host: str, file: str, printed: Printed | Traced, within: float, hint: str) -> Completed:
+        """What a program printed that has come to its end; the check fails if it was ended."""
         done = Completed(
             status=printed.ended.status,
             out=printed.stdout.decode(errors="replace"),
             err=printed.stderr.decode(errors="replace"),
         )
         reason = printed.ended.reason
+        if reason and file not in self._handed:
+            raise AgentError(f"{file} on {host} was ended: {reason}")
         if reason:
-            if file not in self._handed:
-                raise AgentError(f"{file} on {host} was ended: {reason}")
+            expected, observed = diagnosis.of_end(reason, within=within, characters=len(done.out + done.err))
+            said = said_table(file, done.text)
             self.fail(
                 f"{file} on {host}",
-                expected=f"its end within {within:.3g} s" if reason == "timeout" else "an output that ends",
-                observed="it goes on" if reason == "timeout" else f"more than {len(done.out + done.err)} characters",
+                expected=expected,
+                observed=observed,
                 layer=Layer.PROGRAM,
-                evidence=[said_table(file, done.text)],
+                hint=hint,
+                evidence=[said],
             )
         return done
 
