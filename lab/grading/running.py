@@ -46,6 +46,7 @@ class Running:
         expected: object,
         observed: Callable[[T], object] = lambda _: "nothing",
         seconds: float = SEEN_SECONDS,
+        pause: float = PAUSE,
         layer: Layer | None = None,
         hint: str = "",
     ) -> T:
@@ -56,7 +57,7 @@ class Running:
             return self.end, look()
 
         end, seen = waiting.until(
-            looked, lambda both: wanted(both[1]) or bool(both[0]), seconds=self._within(seconds), pause=PAUSE
+            looked, lambda both: wanted(both[1]) or bool(both[0]), seconds=self._within(seconds), pause=pause
         )
         if not wanted(seen):
             if end:
