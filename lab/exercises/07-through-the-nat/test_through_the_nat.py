@@ -69,11 +69,10 @@ def ask_from_outside(stage: CheckStage, host: str, address: str) -> None:
     if seen.data != wanted.encode():
         answered_otherwise(stage, host, address, seen)
         stage.explain(
-            f"udp/{public}",
+            f"udp/{joined(ALICE, stage.value('INNER'))}",
             seen,
             what=f"what {host} reads from {public}",
             expected=shown(wanted),
-            listens="" if seen.error != "timeout" else "alice",
             hint="the text without its line end, then the sender's address and port" if seen.data else "",
         )
     stage.row(seen_by=f"{host} (the answer)", from_=public, to=f"{shown(seen.data)}")
