@@ -35,6 +35,7 @@ from lab.grading.conversation import (
 )
 from lab.grading.diagnosis import Diagnosis
 from lab.grading.record import Layer
+from lab.grading.running import Running
 from lab.grading.submission import Submission
 from lab.live import Instance, Printed, Traced
 from lab.model import Endpoint
@@ -315,6 +316,11 @@ class CheckStage(Stage):
         if file in self._handed:
             self._started[host].append(_Started(file=file, name=name))
         return name
+
+    def running(self, host: str, file: str, *words: object) -> Running:
+        """Start a program of the submission; what it prints, and how it ends."""
+        name = self.start(host, file, *words)
+        return Running(self, host=host, file=file, name=name, within=self._within)
 
     def serve(self, host: str, file: str, *words: object, at: str, hint: str = "") -> str:
         """Start a server and wait until PROTOCOL/ADDRESS:PORT reaches its listener, which may be one at the wildcard
@@ -612,7 +618,7 @@ class Peer:
     def ask(self, send: bytes | str = b"", *, read: Read = "line") -> Exchange:
         """Send, and read."""
         own = self.own
-        return exchange([{"own": own}, self._step(asking(send, read))])
+        return exchange([{}, self._step(asking(send, read))], own=own)
 
     def expect(
         self, send: bytes | str, expected: bytes | str, *, read: Read = "line", what: str = "", hint: str = ""
@@ -628,7 +634,8 @@ class Peer:
 
     def shut(self, *, read: Read = "") -> Exchange:
         """End our half of the connection, and read what still comes."""
-        return exchange([{"own": self.own}, self._step({"shut": True, "read": read})])
+        own = self.own
+        return exchange([{}, self._step({"shut": True, "read": read})], own=own)
 
     def close(self) -> None:
         """Close the socket."""
