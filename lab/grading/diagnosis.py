@@ -43,7 +43,7 @@ def of_listener(wanted: Endpoint, found: tuple[Socket, ...], *, ended: str = "",
     if same:
         return Diagnosis(
             layer=Layer.WRONG_ADDRESS,
-            observed=f"a listener at {ends_of(same)}",
+            observed=f"nothing listens there; there is {ends_of(same)}",
             hint="which address is given to bind()? Only packets to that one reach the socket.",
         )
     if ended:

@@ -94,7 +94,9 @@ def read(folder: Path, exercise: Exercise, *, given: Container[str] = ()) -> Sub
         observed = "a file" if error.errno == errno.ENOTDIR else (error.strerror or "an error").lower()
         raise UsageError(
             f"expected a folder with a submission, found {folder}: {observed}",
-            hint=f"`lab exercise start {exercise.number or exercise.name}` makes one to begin with",
+            hint="is the folder meant that you are in? It is called `.`"
+            if folder.name == Path.cwd().name
+            else f"`lab exercise start {exercise.number.lstrip('0') or exercise.name}` makes one to begin with",
         ) from error
     try:
         return _read(descriptor, exercise, given)

@@ -29,8 +29,8 @@ def test_a_listener_that_is_reached(end: str) -> None:
     [
         ("", "", Layer.NO_LISTENER, "no tcp listener at port 8000"),
         (listening("192.0.2.10:8001"), "", Layer.NO_LISTENER, "there is tcp/192.0.2.10:8001"),
-        (listening("127.0.0.1:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/127.0.0.1:8000"),
-        (listening("0.0.0.0%lo:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/0.0.0.0%lo:8000"),
+        (listening("127.0.0.1:8000"), "", Layer.WRONG_ADDRESS, "nothing listens there; there is tcp/127.0.0.1:8000"),
+        (listening("0.0.0.0%lo:8000"), "", Layer.WRONG_ADDRESS, "there is tcp/0.0.0.0%lo:8000"),
         ("", "exit status 1: KeyError", Layer.PROGRAM, "the program has ended: exit status 1: KeyError"),
         ("udp UNCONN 0 0 192.0.2.10:8000 0.0.0.0:* uid:1000\n", "", Layer.NO_LISTENER, "udp/192.0.2.10:8000"),
     ],
