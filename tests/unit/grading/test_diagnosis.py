@@ -43,6 +43,15 @@ def test_the_first_layer_of_a_listener(found: str, ended: str, layer: Layer, obs
     assert observed in broke.observed
 
 
+def test_a_udp_socket_that_is_connected() -> None:
+    """It listens no more: it hears its peer alone."""
+    found = sockets("udp ESTAB 0 0 192.0.2.10:8000 192.0.2.20:5000 uid:1000\n")
+    broke = of_listener(read_endpoint("udp/192.0.2.10:8000"), found)
+    assert broke is not None
+    assert broke.layer is Layer.NO_LISTENER
+    assert broke.observed == "the udp socket at port 8000 is connected to 192.0.2.20:5000"
+
+
 @pytest.mark.parametrize(
     ("error", "connected", "protocol", "layer"),
     [
