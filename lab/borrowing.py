@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from lab import instances, live
 from lab.engine import Engine
-from lab.errors import AgentError, InstanceError
+from lab.errors import AgentError, InstanceError, LabError
 from lab.live import Instance
 from lab.model import Lab
 
@@ -22,10 +22,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Borrowed:
-    """An instance, and whether nothing was done in it yet."""
+    """An instance in which nothing was done yet."""
 
     instance: Instance
-    as_new: bool
     kept: bool
     """whether it stays when it is given back"""
 
@@ -59,16 +58,48 @@ def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
 def borrowed(
     engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, own: bool = False
 ) -> Iterator[Borrowed]:
-    """An instance of the lab whose name begins with `prefix`, or with `own`, or if there is none, a new one."""
+    """An instance of the lab whose name begins with `prefix`, as it was when it came up; with `own`, or if there is
+    none, a new one.
+
+    A kept one is reset at the end, too. If that cannot be proven, it is removed.
+    """
     with ExitStack() as stack:
-        for found in () if own else instances.running(engine):
-            if found.name.startswith(prefix) and (kept := attached(engine, found, lab, refs, stack)):
-                yield Borrowed(instance=kept, as_new=False, kept=True)
-                return
+        kept = None if own else _kept(engine, lab, prefix=prefix, refs=refs, say=say, stack=stack)
+        if kept is not None:
+            yield Borrowed(instance=kept, kept=True)
+            _remove_unless_reset(engine, kept, stack, say)
+            return
         name = f"{prefix[:30]}{uuid.uuid4().hex[:6]}"
         say(f"starting {name}")
         # Its start may be interrupted when it is there, and not yet here.
         stack.callback(instances.down, engine, name)
         instance = stack.enter_context(live.up(engine, lab, name=name, images=refs, say=lambda _: None))
         stack.enter_context(instance.wiring.turn())
-        yield Borrowed(instance=instance, as_new=True, kept=False)
+        yield Borrowed(instance=instance, kept=False)
+
+
+def _kept(
+    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, stack: ExitStack
+) -> Instance | None:
+    for found in instances.running(engine):
+        if not found.name.startswith(prefix):
+            continue
+        with ExitStack() as own:
+            instance = attached(engine, found, lab, refs, own)
+            if instance is not None and _remove_unless_reset(engine, instance, own, say):
+                stack.push(own.pop_all())
+                return instance
+    return None
+
+
+def _remove_unless_reset(engine: Engine, instance: Instance, stack: ExitStack, say: Say) -> bool:
+    """Make it as it was; if that cannot be proven it is of no more use, and is removed. `stack` holds it."""
+    try:
+        instance.reset()
+    except LabError as error:
+        say(f"removing {instance.name}, which cannot be made as it was: {error.message}")
+        stack.close()  # a turn on an instance that is gone cannot be given back
+        with suppress(InstanceError):  # somebody else was faster
+            instances.down(engine, instance.name)
+        return False
+    return True

@@ -204,8 +204,9 @@ class _Reports:
         if self.as_json:
             console.show_json(reports.as_json(record))
         else:
-            for one in reports.text(record, width=min(console.width(), 120)):
-                console.show(one)
+            with console.harmless():
+                for one in reports.text(record, width=min(console.width(), 120)):
+                    console.show(one)
         if self.junit is not None:
             write(self.junit, reports.junit(record))
         if self.page is not None:

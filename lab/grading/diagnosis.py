@@ -13,6 +13,7 @@ from lab.observe import Socket, listeners
 
 GOOD_END = "exit status 0"
 NO_ROUTE = ("ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL")
+TRACEBACK = "Traceback (most recent call last):"
 REFUSED = ("ECONNREFUSED", "ECONNRESET", "EPIPE", "ECONNABORTED")
 
 
@@ -81,6 +82,15 @@ def of_error(error: str, *, connected: bool, protocol: str) -> Diagnosis:
     return Diagnosis(layer=Layer.BYTES, observed=error)
 
 
+def of_end(reason: str, *, within: float, characters: int) -> tuple[str, str]:
+    """What was expected and observed of a program that had to be ended; `reason` as in Ended."""
+    if reason == "timeout":
+        return f"its end within {within:.3g} s", "it goes on"
+    if reason == "calls":
+        return "a program that asks the kernel for little", "more system calls than are kept"
+    return "an output that ends", f"more than {characters} characters"
+
+
 def listener_table(host: str, found: tuple[Socket, ...]) -> Table:
     """What listens on a host, as evidence."""
     rows = sorted(
@@ -93,3 +103,10 @@ def listener_table(host: str, found: tuple[Socket, ...]) -> Table:
         columns=("protocol", "local", "program"),
         rows=tuple(rows) or (("nothing", "", ""),),
     )
+
+
+def is_broken_off(text: str) -> bool:
+    """Whether a Python program is about to print the rest of a traceback: its last line is not indented."""
+    _, begun, rest = text.rpartition(TRACEBACK)
+    # The first piece is what follows on the line itself, the last one is no whole line yet.
+    return bool(begun) and all(not line.strip() or line[:1].isspace() for line in rest.split("\n")[1:-1])

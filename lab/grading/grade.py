@@ -95,7 +95,7 @@ def check(
 ) -> Record:
     """Check a submission on a kept instance of its exercise's lab; with `own`, or if none is free, on one of its own.
 
-    Raises LabError if there is no instance to be had, or if the kept one cannot be made as it was.
+    Raises LabError if there is no instance to be had.
     """
     began, started = time.monotonic(), time.time()
     if submission.faults:
@@ -104,9 +104,7 @@ def check(
         lab = loaded.lab(variant.mapping)
         with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, own=own) as lent:
             task = Task(loaded=loaded, instance=lent.instance, submission=submission, values=variant.mapping)
-            verdicts = carrying.carried_out(task, as_new=lent.as_new, about=about)
-            if lent.kept:
-                lent.instance.reset()
+            verdicts = carrying.carried_out(task, as_new=True, about=about)
     return Record(
         exercise=loaded.exercise.name,
         title=loaded.exercise.title,

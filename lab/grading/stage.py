@@ -37,9 +37,10 @@ from lab.grading.diagnosis import Diagnosis
 from lab.grading.record import Layer
 from lab.grading.running import Running
 from lab.grading.submission import Submission
-from lab.live import Instance
+from lab.live import Instance, Printed, Traced
 from lab.model import Endpoint
 from lab.observe import Socket, Translation, listeners
+from lab.observe.syscalls import Call
 from lab.readers import read_endpoint
 from lab.stage import COMMAND_SECONDS, PAUSE, RUN_SECONDS, SEEN_SECONDS, End, NotSeenError, Stage, text_of
 from lab.talk import Talk
@@ -99,7 +100,7 @@ class Completed:
     @property
     def lines(self) -> list[str]:
         """The lines of its standard output, without those that are empty."""
-        return [line.strip() for line in self.out.splitlines() if line.strip()]
+        return lines_in(self.out)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,27 +241,47 @@ class CheckStage(Stage):
         return self._handed[file], self._theirs[host]
 
     def complete(
-        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS
+        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS, hint: str = ""
     ) -> Completed:
         """Run a program to its end. The check fails if there is none in time, or too much output."""
         argv, cwd = self._words(host, file, words)
         within = self._within(seconds)
         printed = self.instance.run(host, argv, cwd=cwd, stdin=stdin.encode(), seconds=within)
+        return self._completed(host, file, printed, within, hint)
+
+    def traced(
+        self, host: str, file: str, *words: object, seconds: float = RUN_SECONDS, hint: str = ""
+    ) -> tuple[Completed, tuple[Call, ...]]:
+        """Run a program to its end, as `complete` does, and its system calls, seen from outside."""
+        argv, cwd = self._words(host, file, words)
+        within = self._within(seconds)
+        traced = self.instance.trace(host, argv, cwd=cwd, seconds=within)
+        return self._completed(host, file, traced, within, hint), traced.calls
+
+    def trace(self, host: str, file: str, *words: object) -> tuple[Call, ...]:
+        """See `traced`."""
+        return self.traced(host, file, *words)[1]
+
+    def _completed(self, host: str, file: str, printed: Printed | Traced, within: float, hint: str) -> Completed:
+        """What a program printed that has come to its end; the check fails if it was ended."""
         done = Completed(
             status=printed.ended.status,
             out=printed.stdout.decode(errors="replace"),
             err=printed.stderr.decode(errors="replace"),
         )
         reason = printed.ended.reason
+        if reason and file not in self._handed:
+            raise AgentError(f"{file} on {host} was ended: {reason}")
         if reason:
-            if file not in self._handed:
-                raise AgentError(f"{file} on {host} was ended: {reason}")
+            expected, observed = diagnosis.of_end(reason, within=within, characters=len(done.out + done.err))
+            said = said_table(file, done.text)
             self.fail(
                 f"{file} on {host}",
-                expected=f"its end within {within:.3g} s" if reason == "timeout" else "an output that ends",
-                observed="it goes on" if reason == "timeout" else f"more than {len(done.out + done.err)} characters",
+                expected=expected,
+                observed=observed,
                 layer=Layer.PROGRAM,
-                evidence=[said_table(file, done.text)],
+                hint=hint,
+                evidence=[said],
             )
         return done
 
@@ -312,6 +333,22 @@ class CheckStage(Stage):
         name = self.start(host, file, *words)
         self.expect_listening(host, at, hint=hint)
         return name
+
+    def lines_of(self, host: str, name: str, count: int) -> list[str]:
+        """What a started program has printed, as soon as it is `count` lines, it has ended, or has had its time.
+
+        A traceback is waited for until it is whole.
+        """
+
+        def look() -> tuple[str, bool]:
+            output = self.instance.output(host, name)
+            return output.text.decode(errors="replace"), bool(output.end)
+
+        def enough(seen: tuple[str, bool]) -> bool:
+            text, ended = seen
+            return ended or (len(lines_in(text)) >= count and not diagnosis.is_broken_off(text))
+
+        return lines_in(waiting.until(look, enough, seconds=self._within(SEEN_SECONDS), pause=PAUSE)[0])
 
     def expect_listening(self, host: str, at: str, *, hint: str = "") -> None:
         """Something must listen on a host before long, so that packets to PROTOCOL/ADDRESS:PORT reach it."""
@@ -603,6 +640,11 @@ class Peer:
     def close(self) -> None:
         """Close the socket."""
         self._talk.close()
+
+
+def lines_in(text: str) -> list[str]:
+    """Its lines, without those that are empty."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def said_table(program: str, text: str) -> Table:

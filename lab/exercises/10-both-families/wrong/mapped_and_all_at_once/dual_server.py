@@ -1,0 +1,20 @@
+"""Serve clients of both families at one port, and tell each the address and port that it comes from."""
+
+import socket
+import sys
+import threading
+
+
+def serve(connection, peer):
+    with connection:
+        connection.sendall(f"{peer[0]} {peer[1]}\n".encode())
+
+
+with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Off: it takes IPv4 as well. What it is by itself differs from host to host (net.ipv6.bindv6only).
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.bind(("::", int(sys.argv[1])))
+    s.listen()
+    while True:
+        threading.Thread(target=serve, args=s.accept()).start()
