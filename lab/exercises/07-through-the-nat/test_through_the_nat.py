@@ -32,6 +32,8 @@ ANSWER_SECONDS = 1.0
 GONE_SECONDS = 0.5
 """for a message that should not come"""
 LOOK_PAUSE = 0.1
+MOST_SHOWN = 20
+"""mappings, as evidence"""
 END_SECONDS = 2.0
 
 
@@ -279,7 +281,7 @@ def show(stage: CheckStage, events: tuple[Event, ...], who: dict[str, str]) -> N
             outside[source] = text_of(one.translation.source_translated)
     names = {own: name for name, own in who.items()}
     stage.table("mappings of the gateway, in seconds")
-    for source, since in began.items():
+    for source, since in [*began.items()][:MOST_SHOWN]:
         stage.row(
             of=names.get(source, "alice, another socket"),
             inside=source,
