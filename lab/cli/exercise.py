@@ -175,9 +175,9 @@ def _checked(
     reports: _Reports,
 ) -> Record:
     """Check what lies in the folder now, and tell of it."""
-    from lab.grading import grade, submission
+    from lab.grading import grade, library, submission
 
-    read = submission.read(folder, loaded.exercise)
+    read = submission.read(folder, loaded.exercise, given=loaded.files(library.STARTER))
     chosen = grade.suited_variant(engine, loaded, variant)
     titles = {one.check.id: one.check.title for one in loaded.checks}
     with console.Progress() as progress:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +83,11 @@ class _FaultError(Exception):
         self.expected, self.observed, self.hint = expected, observed, hint
 
 
-def read(folder: Path, exercise: Exercise) -> Submission:
-    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder."""
+def read(folder: Path, exercise: Exercise, *, given: Container[str] = ()) -> Submission:
+    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder.
+
+    Nobody is told that files of the names `given`, which come with a starter, are not looked at.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -93,12 +97,12 @@ def read(folder: Path, exercise: Exercise) -> Submission:
             hint=f"`lab exercise start {exercise.number or exercise.name}` makes one to begin with",
         ) from error
     try:
-        return _read(descriptor, exercise)
+        return _read(descriptor, exercise, given)
     finally:
         os.close(descriptor)
 
 
-def _read(folder: int, exercise: Exercise) -> Submission:
+def _read(folder: int, exercise: Exercise, given: Container[str]) -> Submission:
     there = _names(folder)
     handed, faults = [], []
     used = set()
@@ -113,7 +117,7 @@ def _read(folder: int, exercise: Exercise) -> Submission:
             handed.append(Handed(asked=asked.name, name=names[0], data=data))
         except _FaultError as fault:
             faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
-    rest = sorted(printable(one) for one in there - used if one not in SKIPPED)
+    rest = sorted(printable(one) for one in there - used if one not in SKIPPED and one not in given)
     more = [f"and {len(rest) - MOST_TOLD} more"] if len(rest) > MOST_TOLD else []
     return Submission(handed=tuple(handed), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
 
