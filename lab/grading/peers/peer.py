@@ -20,8 +20,8 @@ from typing import Any
 
 Step = dict[str, Any]
 
-MOST = 1 << 20
-"""Nothing longer is read, whatever comes."""
+MOST = 1 << 18
+"""Nothing much longer is read, whatever comes. In BASE64 it fits into what a command may print, which is 1 MiB."""
 
 
 def opened(step: Step) -> socket.socket:

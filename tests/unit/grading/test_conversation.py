@@ -83,6 +83,18 @@ def test_how_much_is_read(served: Callable[[Serve], Endpoint], read: Read, data:
     assert seen.own[0] == LOCALHOST
 
 
+def test_a_flood_is_read_in_part(served: Callable[[Serve], Endpoint]) -> None:
+    """Whoever sends without an end is heard, and what is told of it is less than what a command may print."""
+
+    def flood(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    answers = said(opening(served(flood), source=None, wait=5.0), asking("", "line"))
+    assert len(exchange(answers).data) >= 1 << 18
+    assert len(json.dumps(answers)) < 1 << 19
+
+
 def test_what_comes_too_late(served: Callable[[Serve], Endpoint]) -> None:
     """What was read so far is there, and that the time was over."""
 
