@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import socket
 import subprocess
 import sys
@@ -146,6 +147,30 @@ def test_a_half_is_closed(served: Callable[[Serve], Endpoint]) -> None:
     first = opening(served(last_word), source=None, wait=5)
     answers = said(first, asking("bye", ""), {"shut": True, "read": "end"})
     assert exchange([answers[0], answers[2]]).data == b"BYE"
+
+
+def test_an_empty_datagram_is_sent() -> None:
+    """Sending nothing sends none: it has a step of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(5)
+        to = Endpoint(protocol=Protocol.UDP, address=LOCALHOST, port=s.getsockname()[1])
+        said(opening(to, source=None, wait=5), asking("", ""), {"empty": True}, asking("last", ""))
+        assert [s.recv(100), s.recv(100)] == [b"", b"last"]
+
+
+def test_a_connection_is_broken_off(served: Callable[[Serve], Endpoint]) -> None:
+    """The other side is told so by a reset, and not by an end."""
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def serve(connection: socket.socket) -> None:
+        try:
+            heard.put(repr(connection.recv(100)))
+        except ConnectionResetError:
+            heard.put("reset")
+
+    assert said(opening(served(serve), source=None, wait=5), {"reset": True})[1] == {}
+    assert heard.get(timeout=5) == "reset"
 
 
 def test_bytes_in_words() -> None:
