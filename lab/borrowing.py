@@ -7,8 +7,8 @@ today's images. One of its own has a name that nobody else has, and is removed a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from lab import instances, live
@@ -56,20 +56,18 @@ def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
 
 @contextmanager
 def borrowed(
-    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, own: bool = False
+    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, kept: Collection[str] = ()
 ) -> Iterator[Borrowed]:
-    """An instance of the lab whose name begins with `prefix`, as it was when it came up; with `own`, or if there is
-    none, a new one.
+    """One of the instances `kept`, as it was when it came up; if none of them is that lab and free, a new one.
 
     A kept one is reset at the end, too. If that cannot be proven, it is removed.
     """
     with ExitStack() as stack:
-        for found in () if own else instances.running(engine):
-            kept = attached(engine, found, lab, refs, stack) if found.name.startswith(prefix) else None
-            if kept is not None and _is_reset(engine, kept, say):
-                yield Borrowed(instance=kept, kept=True)
-                _is_reset(engine, kept, say)
-                return
+        instance = _kept(engine, lab, kept, refs=refs, say=say, stack=stack)
+        if instance is not None:
+            yield Borrowed(instance=instance, kept=True)
+            _remove_unless_reset(engine, instance, stack, say)
+            return
         name = f"{prefix[:30]}{uuid.uuid4().hex[:6]}"
         say(f"starting {name}")
         # Its start may be interrupted when it is there, and not yet here.
@@ -79,12 +77,28 @@ def borrowed(
         yield Borrowed(instance=instance, kept=False)
 
 
-def _is_reset(engine: Engine, instance: Instance, say: Say) -> bool:
-    """Make it as it was; if that cannot be proven it is of no more use, and is removed."""
+def _kept(
+    engine: Engine, lab: Lab, kept: Collection[str], *, refs: Mapping[str, str], say: Say, stack: ExitStack
+) -> Instance | None:
+    for found in instances.running(engine) if kept else ():
+        if found.name not in kept:
+            continue
+        with ExitStack() as own:
+            instance = attached(engine, found, lab, refs, own)
+            if instance is not None and _remove_unless_reset(engine, instance, own, say):
+                stack.push(own.pop_all())
+                return instance
+    return None
+
+
+def _remove_unless_reset(engine: Engine, instance: Instance, stack: ExitStack, say: Say) -> bool:
+    """Make it as it was; if that cannot be proven it is of no more use, and is removed. `stack` holds it."""
     try:
         instance.reset()
     except LabError as error:
         say(f"removing {instance.name}, which cannot be made as it was: {error.message}")
-        instances.down(engine, instance.name)
+        stack.close()  # a turn on an instance that is gone cannot be given back
+        with suppress(InstanceError):  # somebody else was faster
+            instances.down(engine, instance.name)
         return False
     return True

@@ -61,12 +61,13 @@ def script(*steps: Step) -> bytes:
     return "".join(f"{json.dumps(one)}\n" for one in steps).encode()
 
 
-def exchange(answers: list[Step]) -> Exchange:
-    """What the answers of the peer say, the first about its socket, the second about what came."""
+def exchange(answers: list[Step], *, own: End | None = None) -> Exchange:
+    """What the answers of the peer say, the first about its socket, which is `own` if that is known, the second about
+    what came."""
     first, second = answers[0], answers[1] if len(answers) > 1 else {}
-    own = first.get("own")
+    told = first.get("own")
     return Exchange(
-        own=(on_the_wire(ip_address(own[0].partition("%")[0])), int(own[1])) if own else None,
+        own=(on_the_wire(ip_address(told[0].partition("%")[0])), int(told[1])) if told else own,
         data=base64.b64decode(second.get("data", "")),
         error=first.get("error") or second.get("error") or "",
         end=bool(second.get("end")),

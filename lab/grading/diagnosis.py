@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.checks import covers
 from lab.evidence import Table
 from lab.grading.record import Layer
-from lab.model import Endpoint
+from lab.model import Endpoint, Protocol
 from lab.observe import Socket, listeners
 
 GOOD_END = "exit status 0"
@@ -43,13 +43,20 @@ def of_listener(wanted: Endpoint, found: tuple[Socket, ...], *, ended: str = "",
     if same:
         return Diagnosis(
             layer=Layer.WRONG_ADDRESS,
-            observed=f"a listener at {ends_of(same)}",
+            observed=f"nothing listens there; there is {ends_of(same)}",
             hint="which address is given to bind()? Only packets to that one reach the socket.",
         )
     if ended:
         alone = f"run it by itself on {host or 'the host'} with `lab run`, and read what it prints"
         hint = "a server goes on: it accepts in a loop" if ended == GOOD_END else alone
         return Diagnosis(layer=Layer.PROGRAM, observed=f"the program has ended: {ended}", hint=hint)
+    connected = [one for one in found if (str(one.kind), one.local.port) == (str(wanted.protocol), wanted.port)]
+    if wanted.protocol is Protocol.UDP and connected:
+        return Diagnosis(
+            layer=Layer.NO_LISTENER,
+            observed=f"the udp socket at port {wanted.port} is connected to {connected[0].remote}",
+            hint="after connect() a UDP socket hears that one peer alone (udp(7))",
+        )
     ports = [one for one in there if one.protocol == wanted.protocol]
     other = [one for one in there if one.protocol != wanted.protocol and one.port == wanted.port]
     observed = f"no {wanted.protocol} listener at port {wanted.port}"
@@ -80,6 +87,15 @@ def of_error(error: str, *, connected: bool, protocol: str) -> Diagnosis:
     if error == "timeout":
         return Diagnosis(layer=Layer.BYTES, observed="connected, and then nothing more in time")
     return Diagnosis(layer=Layer.BYTES, observed=error)
+
+
+def of_end(reason: str, *, within: float, characters: int) -> tuple[str, str]:
+    """What was expected and observed of a program that had to be ended; `reason` as in Ended."""
+    if reason == "timeout":
+        return f"its end within {within:.3g} s", "it goes on"
+    if reason == "calls":
+        return "a program that asks the kernel for little", "more system calls than are kept"
+    return "an output that ends", f"more than {characters} characters"
 
 
 def listener_table(host: str, found: tuple[Socket, ...]) -> Table:

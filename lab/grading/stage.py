@@ -35,10 +35,12 @@ from lab.grading.conversation import (
 )
 from lab.grading.diagnosis import Diagnosis
 from lab.grading.record import Layer
+from lab.grading.running import Running
 from lab.grading.submission import Submission
-from lab.live import Instance
+from lab.live import Instance, Printed, Traced
 from lab.model import Endpoint
 from lab.observe import Socket, Translation, listeners
+from lab.observe.syscalls import Call
 from lab.readers import read_endpoint
 from lab.stage import COMMAND_SECONDS, PAUSE, RUN_SECONDS, SEEN_SECONDS, End, NotSeenError, Stage, text_of
 from lab.talk import Talk
@@ -68,14 +70,15 @@ class FailedError(Exception):
     ) -> None:
         super().__init__(f"{what}: expected {expected}, observed {observed}")
         self.what = what
-        self.expected = _short(expected)
-        self.observed = _short(observed)
+        self.expected = short(expected)
+        self.observed = short(observed)
         self.layer = layer
         self.hint = hint
         self.evidence = tuple(evidence)
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value in words, cut if it is long: a submission may have made it."""
     if isinstance(value, bytes):
         value = repr(value)[1:]
     text = str(value)
@@ -239,27 +242,47 @@ class CheckStage(Stage):
         return self._handed[file], self._theirs[host]
 
     def complete(
-        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS
+        self, host: str, file: str, *words: object, stdin: str = "", seconds: float = RUN_SECONDS, hint: str = ""
     ) -> Completed:
         """Run a program to its end. The check fails if there is none in time, or too much output."""
         argv, cwd = self._words(host, file, words)
         within = self._within(seconds)
         printed = self.instance.run(host, argv, cwd=cwd, stdin=stdin.encode(), seconds=within)
+        return self._completed(host, file, printed, within, hint)
+
+    def traced(
+        self, host: str, file: str, *words: object, seconds: float = RUN_SECONDS, hint: str = ""
+    ) -> tuple[Completed, tuple[Call, ...]]:
+        """Run a program to its end, as `complete` does, and its system calls, seen from outside."""
+        argv, cwd = self._words(host, file, words)
+        within = self._within(seconds)
+        traced = self.instance.trace(host, argv, cwd=cwd, seconds=within)
+        return self._completed(host, file, traced, within, hint), traced.calls
+
+    def trace(self, host: str, file: str, *words: object) -> tuple[Call, ...]:
+        """See `traced`."""
+        return self.traced(host, file, *words)[1]
+
+    def _completed(self, host: str, file: str, printed: Printed | Traced, within: float, hint: str) -> Completed:
+        """What a program printed that has come to its end; the check fails if it was ended."""
         done = Completed(
             status=printed.ended.status,
             out=printed.stdout.decode(errors="replace"),
             err=printed.stderr.decode(errors="replace"),
         )
         reason = printed.ended.reason
+        if reason and file not in self._handed:
+            raise AgentError(f"{file} on {host} was ended: {reason}")
         if reason:
-            if file not in self._handed:
-                raise AgentError(f"{file} on {host} was ended: {reason}")
+            expected, observed = diagnosis.of_end(reason, within=within, characters=len(done.out + done.err))
+            said = said_table(file, done.text)
             self.fail(
                 f"{file} on {host}",
-                expected=f"its end within {within:.3g} s" if reason == "timeout" else "an output that ends",
-                observed="it goes on" if reason == "timeout" else f"more than {len(done.out + done.err)} characters",
+                expected=expected,
+                observed=observed,
                 layer=Layer.PROGRAM,
-                evidence=[said_table(file, done.text)],
+                hint=hint,
+                evidence=[said],
             )
         return done
 
@@ -294,6 +317,11 @@ class CheckStage(Stage):
         if file in self._handed:
             self._started[host].append(_Started(file=file, name=name))
         return name
+
+    def running(self, host: str, file: str, *words: object) -> Running:
+        """Start a program of the submission; what it prints, and how it ends."""
+        name = self.start(host, file, *words)
+        return Running(self, host=host, file=file, name=name, within=self._within)
 
     def serve(self, host: str, file: str, *words: object, at: str, hint: str = "") -> str:
         """Start a server and wait until PROTOCOL/ADDRESS:PORT reaches its listener, which may be one at the wildcard
@@ -475,6 +503,8 @@ class CheckStage(Stage):
                 self._failed(broke, what, expected=expected, hint=hint, tables=tables)
         if seen.data or not seen.error:
             observed = shown(seen.data) if seen.data else "the end of the connection"
+            if seen.error == "timeout":
+                observed += ", and then neither more nor an end"
             broke = Diagnosis(layer=Layer.BYTES, observed=observed)
         else:
             broke = diagnosis.of_error(seen.error, connected=seen.own is not None, protocol=str(wanted.protocol))
@@ -591,7 +621,7 @@ class Peer:
     def ask(self, send: bytes | str = b"", *, read: Read = "line") -> Exchange:
         """Send, and read."""
         own = self.own
-        return exchange([{"own": own}, self._step(asking(send, read))])
+        return exchange([{}, self._step(asking(send, read))], own=own)
 
     def expect(
         self, send: bytes | str, expected: bytes | str, *, read: Read = "line", what: str = "", hint: str = ""
@@ -607,7 +637,8 @@ class Peer:
 
     def shut(self, *, read: Read = "") -> Exchange:
         """End our half of the connection, and read what still comes."""
-        return exchange([{"own": self.own}, self._step({"shut": True, "read": read})])
+        own = self.own
+        return exchange([{}, self._step({"shut": True, "read": read})], own=own)
 
     def close(self) -> None:
         """Close the socket."""

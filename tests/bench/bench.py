@@ -37,6 +37,7 @@ from rich.table import Table
 
 from lab import images, instances, labfiles, live
 from lab.engine import Engine
+from lab.grading import grade, library
 from lab.model import Lab
 from lab.plan import LABEL_INSTANCE, Container, plan
 
@@ -223,6 +224,21 @@ def each_lab(engine: Engine, times: Times) -> None:
         lab_command("note", "--all")
 
 
+def each_exercise(times: Times, folder: Path) -> None:
+    """Every exercise's solution checked, on a lab that runs and on one of its own; then all of them verified."""
+    for place in library.available():
+        loaded = library.load(str(place))
+        variant = ("--variant", NAME)
+        lab_command("exercise", "start", place.name, str(folder / place.name), *variant)
+        with times.measure(f"check {place.name} warm"):
+            lab_command("check", place.name, str(place / library.SOLUTION), *variant)
+        lab_command("down", "--name", grade.instance_name(loaded.exercise, grade.variant(loaded.exercise, NAME)))
+        with times.measure(f"check {place.name} own"):
+            lab_command("check", place.name, str(place / library.SOLUTION), *variant)
+    with times.measure("verify"):
+        lab_command("verify")
+
+
 # -------------------------------------------------------------------------------------------- results
 
 
@@ -280,6 +296,19 @@ def lab_results(times: Times) -> Table:
     return table
 
 
+def exercise_results(times: Times) -> Table:
+    """A row for every exercise."""
+    table = Table(box=None, header_style="bold")
+    for column in ("EXERCISE", "CHECKS", "ON A LAB THAT RUNS", "ON ONE OF ITS OWN", "RATIO"):
+        table.add_column(column, justify="left" if column == "EXERCISE" else "right")
+    for place in library.available():
+        warm, own = times.median(f"check {place.name} warm"), times.median(f"check {place.name} own")
+        checks = len(library.load(str(place)).checks)
+        table.add_row(place.name, str(checks), seconds(warm), seconds(own), ratio(warm, own))
+    table.add_row("lab verify", "", seconds(times.median("verify")), "", "")
+    return table
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="socketlab beside Compose and bare containers")
@@ -306,6 +335,9 @@ def main() -> None:
             console.print(f"every lab, round {number + 1} of {chosen.rounds}")
             with removing(engine):
                 each_lab(engine, times)
+        for number in range(chosen.rounds):
+            console.print(f"every exercise, round {number + 1} of {chosen.rounds}")
+            each_exercise(times, Path(folder))
     out = Console(width=120)
     out.print(
         f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}, {chosen.rounds} rounds, medians"
@@ -313,6 +345,7 @@ def main() -> None:
     if sizes:
         out.print(results(times, sizes))
     out.print(lab_results(times))
+    out.print(exercise_results(times))
 
 
 if __name__ == "__main__":

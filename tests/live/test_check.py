@@ -261,6 +261,16 @@ def test_reports_are_of_one_record(exercise: Path, folder: Path, tmp_path: Path)
     assert "4 of 10 points" in page.read_text()
 
 
+def test_a_runner_of_githubs_obeys_no_submission(exercise: Path, folder: Path) -> None:
+    """Between two lines that a submission cannot know, nothing that it printed is a command."""
+    programmed(folder, "print('::set-env name=X::y')\nraise SystemExit(1)")
+    done = command_line("check", str(exercise), str(folder), environment={**os.environ, "GITHUB_ACTIONS": "true"})
+    first, *between, last = done.stdout.decode().splitlines()
+    token = first.removeprefix("::stop-commands::")
+    assert (len(token), last) == (32, f"::{token}::")
+    assert any("::set-env" in line for line in between)
+
+
 def test_a_variant_gives_the_same_values_again(exercise: Path, folder: Path) -> None:
     """And another key gives others: who has not the key cannot know them."""
 

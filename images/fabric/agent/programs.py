@@ -153,7 +153,8 @@ def _follow(running: Running, init: socket.socket, reading: int) -> None:
         ends.register(reading, selectors.EVENT_READ)
         ends.register(init, selectors.EVENT_READ)
         while ends.get_map():
-            for key, _ in ends.select():
+            # What it printed comes before its end: whoever sees the one has the other.
+            for key, _ in sorted(ends.select(), key=lambda one: one[0].fileobj is init):
                 if key.fileobj is init:
                     ends.unregister(init)
                     running.end = running.end or _end(_receive(init))
