@@ -231,11 +231,10 @@ class CheckStage(Stage):
         theirs = file in self._handed
         if not theirs and file not in self.programs:
             raise UsageError(f"expected a file of the submission or a given program, found {file}")
-        if self._started.get(host) and not theirs:
+        if host in self._started and not theirs:
             raise UsageError(f"{file} would run on {host} beside programs of the submission, which could interfere")
         if not theirs:
             return ("python3", file), self.folder(host)
-        self._started.setdefault(host, [])
         if host not in self._theirs:
             files = {one.name: one.data for one in self.submission.handed}
             self._theirs[host] = self.instance.deploy(host, folder=SUBMISSION, files=files)
@@ -315,8 +314,14 @@ class CheckStage(Stage):
         argv, cwd = self._words(host, file, words)
         name = self.instance.start(host, argv, name=file.partition(".")[0], cwd=cwd)
         if file in self._handed:
-            self._started[host].append(_Started(file=file, name=name))
+            self._started.setdefault(host, []).append(_Started(file=file, name=name))
         return name
+
+    def stop(self, host: str, name: str) -> None:
+        """End a program that was started: it is not missed."""
+        self.instance.stop(host, name)
+        if host in self._started:
+            self._started[host] = [one for one in self._started[host] if one.name != name]
 
     def running(self, host: str, file: str, *words: object) -> Running:
         """Start a program of the submission; what it prints, and how it ends."""
@@ -380,6 +385,10 @@ class CheckStage(Stage):
                 last = text.splitlines()[-1:]
                 return ": ".join([output.end, *map(printable, last)]), text
         return None
+
+    def _printed(self, host: str) -> str:
+        """What the programs of the submission that run on a host printed last, such as a thread's error."""
+        return "\n".join(filter(None, (self.output(host, one.name) for one in self._started.get(host, []))))
 
     def _failed(
         self, broke: Diagnosis, what: str, *, expected: object, hint: str, tables: Iterable[Table] = ()
@@ -494,7 +503,7 @@ class CheckStage(Stage):
         if server:
             found = self.sockets(server)
             tables.append(diagnosis.listener_table(server, found))
-            ended, printed = self._ended(server) or ("", "")
+            ended, printed = self._ended(server) or ("", self._printed(server))
             if printed:
                 tables.append(said_table("the program", printed))
             asked = Endpoint(protocol=wanted.protocol, address=None, port=wanted.port) if listens else wanted
@@ -635,10 +644,22 @@ class Peer:
             self._stage.explain(self.at, seen, what=what, expected=shown(wanted), hint=hint)
         return seen
 
+    def empty(self, *, read: Read = "") -> Exchange:
+        """Send a datagram without content, and read. `ask` without content sends none."""
+        own = self.own
+        return exchange([{}, self._step({"empty": True, "read": read})], own=own)
+
     def shut(self, *, read: Read = "") -> Exchange:
         """End our half of the connection, and read what still comes."""
         own = self.own
         return exchange([{}, self._step({"shut": True, "read": read})], own=own)
+
+    def reset(self) -> None:
+        """Break the connection off: the other side gets a reset (RFC 9293 §3.10.5, ABORT)."""
+        own = self.own
+        broken = exchange([{}, self._step({"reset": True})], own=own)
+        if broken.error:
+            raise AgentError(f"a client on {self.host} could not break off: {broken.error}")
 
     def close(self) -> None:
         """Close the socket."""

@@ -9,7 +9,7 @@ import pytest
 from lab import waiting
 from lab.grading.record import Layer
 from lab.grading.running import Running
-from lab.grading.stage import CheckStage
+from lab.grading.stage import CheckStage, Completed, said_table
 from lab.observe import State
 from lab.stage import PAUSE, text_of
 from lab.text import joined
@@ -100,15 +100,14 @@ SEEN = "what the server's line says, and nothing that this host knows by itself"
 @pytest.mark.check(points=2)
 def test_tells(stage: CheckStage) -> None:
     """The server tells one client after the other the address and port that it comes from."""
-    at = served(stage)
-    source, address = stage.number("SOURCE"), ADDRESSES["stranger"]
-    for port in (source, source + 1):
+    at, port = served(stage), stage.number("SOURCE")
+    for host in ("stranger", "server"):
         stage.expect_answer(
-            "stranger",
+            host,
             at,
             b"",
-            f"{address} {port}\n",
-            source=(ip_address(address), port),
+            f"{ADDRESSES[host]} {port}\n",
+            source=(ip_address(ADDRESSES[host]), port),
             hint="accept() tells the peer's address and port; the server speaks first, and serves many clients",
         )
 
@@ -180,7 +179,7 @@ def test_together(stage: CheckStage) -> None:
     at = served(stage)
     for host in ("alice", "bob", "stranger"):
         done = stage.complete(host, "compare.py", ADDRESSES["server"], stage.value("PORT"))
-        own, seen, verdict = ends_in(stage, host, done.lines)
+        own, seen, verdict = ends_in(stage, host, done)
         if host == "stranger":
             stage.expect("what the server sees of stranger", seen, own, layer=Layer.BYTES)
         else:
@@ -203,15 +202,16 @@ def test_together(stage: CheckStage) -> None:
     )
 
 
-def ends_in(stage: CheckStage, host: str, lines: list[str]) -> tuple[str, str, str]:
+def ends_in(stage: CheckStage, host: str, done: Completed) -> tuple[str, str, str]:
     """What the client printed, as ADDRESS:PORT twice and the verdict."""
-    shape = [line.split(maxsplit=1)[0] for line in lines]
-    if shape[:2] != ["own", "seen"] or len(lines) != 3:
+    lines = done.lines
+    if [line.split()[0] for line in lines[:2]] != ["own", "seen"] or len(lines) != 3:
         stage.fail(
             f"what compare.py prints on {host}",
             expected="own ADDRESS PORT, seen ADDRESS PORT, and a third line",
             observed="\n".join(lines) or "nothing",
             layer=Layer.BYTES,
+            evidence=[said_table("compare.py", done.text)],
         )
     own, seen = (end_of(line.partition(" ")[2]) for line in lines[:2])
     return own, seen, lines[2]

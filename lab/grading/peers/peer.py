@@ -4,9 +4,10 @@
 
 Its first line is about the socket, {"protocol": "tcp", "address": "192.0.2.10", "port": 8000, "wait": 2} and perhaps
 "source": [ADDRESS, PORT]; its answer is {"own": [ADDRESS, PORT]}. Each further one sends and reads:
-{"send": BASE64, "read": N} or "read": "line", "end", "some" or "" for nothing, and {"shut": true} ends its own half of
-a connection. The answer has what was read, "data": BASE64, and "end": true if the other end was reached.
-What went wrong is {"error": "ECONNREFUSED"}; "timeout" if nothing came in time.
+{"send": BASE64, "read": N} or "read": "line", "end", "some" or "" for nothing, {"empty": true} sends a datagram without
+content, {"shut": true} ends its own half of a connection, and {"reset": true} breaks it off. The answer has what was
+read, "data": BASE64, and "end": true if the other end was reached. What went wrong is {"error": "ECONNREFUSED"};
+"timeout" if nothing came in time.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import base64
 import errno
 import json
 import socket
+import struct
 import sys
 from typing import Any
 
 Step = dict[str, Any]
 
-MOST = 1 << 20
-"""Nothing longer is read, whatever comes."""
+MOST = 1 << 18
+"""Nothing much longer is read, whatever comes. In BASE64 it fits into what a command may print, which is 1 MiB."""
 
 
 def opened(step: Step) -> socket.socket:
@@ -65,8 +67,15 @@ def read(s: socket.socket, wanted: int | str, found: Step) -> None:
 
 def take(s: socket.socket, step: Step, found: Step) -> None:
     """Carry out one step."""
+    if step.get("reset"):
+        # To linger for no time is to give up what was not sent, with RST in the place of FIN (socket(7)).
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+        return
     if step.get("shut"):
         s.shutdown(socket.SHUT_WR)
+    if step.get("empty"):
+        s.send(b"")
     if step.get("send"):
         data = base64.b64decode(step["send"])
         s.sendall(data) if s.type == socket.SOCK_STREAM else s.send(data)

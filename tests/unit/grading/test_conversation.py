@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import socket
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_how_much_is_read(served: Callable[[Serve], Endpoint], read: Read, data:
     assert seen.own[0] == LOCALHOST
 
 
+def test_a_flood_is_read_in_part(served: Callable[[Serve], Endpoint]) -> None:
+    """Whoever sends without an end is heard, and what is told of it is less than what a command may print."""
+
+    def flood(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    answers = said(opening(served(flood), source=None, wait=5.0), asking("", "line"))
+    assert len(exchange(answers).data) >= 1 << 18
+    assert len(json.dumps(answers)) < 1 << 19
+
+
 def test_what_comes_too_late(served: Callable[[Serve], Endpoint]) -> None:
     """What was read so far is there, and that the time was over."""
 
@@ -134,6 +147,30 @@ def test_a_half_is_closed(served: Callable[[Serve], Endpoint]) -> None:
     first = opening(served(last_word), source=None, wait=5)
     answers = said(first, asking("bye", ""), {"shut": True, "read": "end"})
     assert exchange([answers[0], answers[2]]).data == b"BYE"
+
+
+def test_an_empty_datagram_is_sent() -> None:
+    """Sending nothing sends none: it has a step of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(5)
+        to = Endpoint(protocol=Protocol.UDP, address=LOCALHOST, port=s.getsockname()[1])
+        said(opening(to, source=None, wait=5), asking("", ""), {"empty": True}, asking("last", ""))
+        assert [s.recv(100), s.recv(100)] == [b"", b"last"]
+
+
+def test_a_connection_is_broken_off(served: Callable[[Serve], Endpoint]) -> None:
+    """The other side is told so by a reset, and not by an end."""
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def serve(connection: socket.socket) -> None:
+        try:
+            heard.put(repr(connection.recv(100)))
+        except ConnectionResetError:
+            heard.put("reset")
+
+    assert said(opening(served(serve), source=None, wait=5), {"reset": True})[1] == {}
+    assert heard.get(timeout=5) == "reset"
 
 
 def test_bytes_in_words() -> None:

@@ -12,9 +12,9 @@ import select
 import socket
 import sys
 
-MOST = 1000
-"""Of more ends it forgets to tell."""
-MOST_TEXT = 100
+MOST = 20
+"""Of more ends it does not tell."""
+MOST_TEXT = 40
 
 heard: dict[tuple[str, int], list[str | int]] = {}
 
