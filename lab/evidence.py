@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -17,6 +17,17 @@ class Table:
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
         return {"title": self.title, "columns": list(self.columns), "rows": [list(row) for row in self.rows]}
+
+    def bounded(self, *, rows: int, characters: int) -> Table:
+        """The same, with so many rows and characters in each cell at most, and what was left out told."""
+        kept = [tuple(_cut(cell, characters) for cell in row) for row in self.rows[:rows]]
+        if len(self.rows) > rows:
+            kept.append((f"… and {len(self.rows) - rows} more", *("" for _ in self.columns[1:])))
+        return replace(self, rows=tuple(kept))
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else f"{text[:characters]} … ({len(text)} characters)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

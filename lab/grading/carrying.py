@@ -23,7 +23,7 @@ from lab.errors import LabError
 from lab.grading import checks, library
 from lab.grading.library import Loaded
 from lab.grading.record import Declared, Layer, State, Verdict
-from lab.grading.stage import CheckStage, FailedError
+from lab.grading.stage import CheckStage, FailedError, short
 from lab.grading.submission import Submission
 from lab.live import Instance
 from lab.stage import NotSeenError
@@ -31,6 +31,8 @@ from lab.stage import NotSeenError
 GRACE_SECONDS = 30.0
 """What a check may take beyond its submission's time, for what is ours: resets and looks. Then it is not a verdict."""
 MOST_REASON = 4000
+MOST_ROWS, MOST_CELL = 60, 500
+"""of a table of evidence, which a submission may have filled"""
 WITHOUT = ("cacheprovider", "faulthandler", "capture", "logging", "unraisableexception", "threadexception")
 """plugins of pytest's own that have no place here"""
 
@@ -235,6 +237,11 @@ class _Session:
             item.session.shouldstop = "interrupted"
 
     def _verdict(self, check: Declared) -> Verdict:
+        verdict = self._of_what_was_raised(check)
+        bounded = (one.bounded(rows=MOST_ROWS, characters=MOST_CELL) for one in verdict.evidence)
+        return replace(verdict, evidence=tuple(bounded))
+
+    def _of_what_was_raised(self, check: Declared) -> Verdict:
         evidence = self._stage.evidence.tables() if self._stage else ()
         verdict = Verdict(
             check=check, state=State.PASSED, evidence=evidence, seconds=round(time.monotonic() - self._began, 3)
@@ -258,11 +265,11 @@ class _Session:
             )
         if ours is None and isinstance(raised, NotSeenError):
             return replace(
-                verdict, state=State.FAILED, what=raised.what, expected="to be seen", observed=str(raised.observed)
+                verdict, state=State.FAILED, what=raised.what, expected="to be seen", observed=short(raised.observed)
             )
         if ours is None and isinstance(raised, AssertionError | pytest.fail.Exception):
             return replace(
-                verdict, state=State.FAILED, what="what the check asserts", expected="to hold", observed=str(raised)
+                verdict, state=State.FAILED, what="what the check asserts", expected="to hold", observed=short(raised)
             )
         return replace(verdict, state=State.ERROR, reason=_reason(ours or raised))
 

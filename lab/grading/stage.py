@@ -70,14 +70,15 @@ class FailedError(Exception):
     ) -> None:
         super().__init__(f"{what}: expected {expected}, observed {observed}")
         self.what = what
-        self.expected = _short(expected)
-        self.observed = _short(observed)
+        self.expected = short(expected)
+        self.observed = short(observed)
         self.layer = layer
         self.hint = hint
         self.evidence = tuple(evidence)
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value in words, cut if it is long: a submission may have made it."""
     if isinstance(value, bytes):
         value = repr(value)[1:]
     text = str(value)
