@@ -20,7 +20,7 @@ PATIENCE = 2.0
 """where nothing is silent"""
 SLACK = 4.0
 """seconds that a program may take, beside waiting"""
-TRIES = 3
+TRIES = 5
 LATE = 0.3
 """seconds by which the next address may be tried later than at the end of the patience, at the best of all tries"""
 
