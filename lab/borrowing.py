@@ -7,7 +7,7 @@ today's images. One of its own has a name that nobody else has, and is removed a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -56,18 +56,17 @@ def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
 
 @contextmanager
 def borrowed(
-    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, own: bool = False
+    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, kept: Collection[str] = ()
 ) -> Iterator[Borrowed]:
-    """An instance of the lab whose name begins with `prefix`, as it was when it came up; with `own`, or if there is
-    none, a new one.
+    """One of the instances `kept`, as it was when it came up; if none of them is that lab and free, a new one.
 
     A kept one is reset at the end, too. If that cannot be proven, it is removed.
     """
     with ExitStack() as stack:
-        kept = None if own else _kept(engine, lab, prefix=prefix, refs=refs, say=say, stack=stack)
-        if kept is not None:
-            yield Borrowed(instance=kept, kept=True)
-            _remove_unless_reset(engine, kept, stack, say)
+        instance = _kept(engine, lab, kept, refs=refs, say=say, stack=stack)
+        if instance is not None:
+            yield Borrowed(instance=instance, kept=True)
+            _remove_unless_reset(engine, instance, stack, say)
             return
         name = f"{prefix[:30]}{uuid.uuid4().hex[:6]}"
         say(f"starting {name}")
@@ -79,10 +78,10 @@ def borrowed(
 
 
 def _kept(
-    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, stack: ExitStack
+    engine: Engine, lab: Lab, kept: Collection[str], *, refs: Mapping[str, str], say: Say, stack: ExitStack
 ) -> Instance | None:
-    for found in instances.running(engine):
-        if not found.name.startswith(prefix):
+    for found in instances.running(engine) if kept else ():
+        if found.name not in kept:
             continue
         with ExitStack() as own:
             instance = attached(engine, found, lab, refs, own)

@@ -54,6 +54,8 @@ def run_file(
         cwd = instance.deploy(host, folder=file.stem, files={file.name: content})
         if background:
             started = instance.start(host, argv, name=file.stem, cwd=cwd)
+            if started != file.stem:
+                sys.stderr.write(f"{file.stem} still runs in {host}, too; `lab stop {host} {file.stem}` ends it\n")
             output = _early_output(instance, host, started)
             if output.end:
                 console.show_output(started, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import time
@@ -14,7 +15,7 @@ import typer
 from typer import Exit
 
 from lab import console
-from lab.cli.common import AsJson, app, check_writable, opened_engine, write
+from lab.cli.common import NAME_VARIABLE, AsJson, InstanceName, app, check_writable, opened_engine, write
 from lab.errors import CheckError, LabError, UsageError
 from lab.text import printable
 
@@ -82,7 +83,8 @@ def _variant_to_show(loaded: Loaded, name: str | None) -> Variant:
         return grade.variant(loaded.exercise, name or "any")
     try:
         with opened_engine() as engine:
-            return grade.started_variant(engine, loaded.exercise) or grade.variant(loaded.exercise)
+            kept = grade.kept_instance(engine, loaded.exercise, os.environ.get(NAME_VARIABLE))
+        return grade.variant_of(loaded.exercise, kept) or grade.variant(loaded.exercise)
     except LabError:
         return grade.variant(loaded.exercise)
 
@@ -96,7 +98,7 @@ def start(
     variant: VariantName = None,
 ) -> None:
     """Start an exercise's lab, and put its task and starter into a folder of yours, where nothing is overwritten."""
-    from lab import images, live
+    from lab import images, instances, live
     from lab.grading import grade, library
 
     loaded = library.load(exercise)
@@ -107,7 +109,8 @@ def start(
             hint=f"name another one: lab exercise start {exercise} work",
         )
     with console.Progress() as progress, opened_engine() as engine:
-        running = grade.started_variant(engine, loaded.exercise)
+        kept = grade.kept_instance(engine, loaded.exercise, os.environ.get(NAME_VARIABLE))
+        running = grade.variant_of(loaded.exercise, kept)
         chosen = running if running and variant in (None, running.name) else grade.variant(loaded.exercise, variant)
         name = grade.instance_name(loaded.exercise, chosen)
         made = library.hand_out(loaded, target, chosen.mapping)
@@ -118,14 +121,15 @@ def start(
             state = "is up"
         else:
             state = "was up already"
-    number = loaded.exercise.number.lstrip("0") or exercise
+        alone = len(instances.running(engine)) == 1
     lines = [f"{loaded.exercise.title}", f"the lab {state}: {name}"]
     lines += [f"{target}/{one}" for one in made] or [f"{target}: nothing new, what is there is yours"]
+    lines += [f"read {target}/{library.README}, then:", f"  cd {target}"]
+    # With several labs every command has to be told which one is meant.
+    lines += [] if alone else [f"  export {NAME_VARIABLE}={name}"]
+    called = library.called(loaded, exercise, within=target)
+    lines += [f"  lab check {called} .", f"  lab hint {called}", f"  lab down --name {name}"]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.write(
-        f"read {target}/{library.README}, then:\n  lab check {number} {target}\n  lab hint {number}\n"
-        f"  lab down --name {name}\n"
-    )
 
 
 @app.command("check")
@@ -133,6 +137,7 @@ def check(
     exercise: Named,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the files that are asked for.")],
     variant: VariantName = None,
+    name: InstanceName = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again on every save, until Ctrl-C.")] = False,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
@@ -151,7 +156,7 @@ def check(
     with opened_engine() as engine:
         with console.Progress() as progress:
             refs = images.ensure(engine, say=progress.say)
-        work = partial(_checked, engine, loaded, folder, variant, refs=refs, reports=reports)
+        work = partial(_checked, engine, loaded, folder, variant, name, refs=refs, reports=reports)
         record = watching.repeated(work, folder, told=sys.stderr.write) if watch else work()
     raise Exit(_exit_code(record))
 
@@ -170,19 +175,28 @@ def _checked(
     loaded: Loaded,
     folder: Path,
     variant: str | None,
+    name: str | None,
     *,
     refs: Mapping[str, str],
     reports: _Reports,
 ) -> Record:
     """Check what lies in the folder now, and tell of it."""
-    from lab.grading import grade, submission
+    from lab.grading import grade, library, submission
 
-    read = submission.read(folder, loaded.exercise)
-    chosen = grade.suited_variant(engine, loaded, variant)
+    read = submission.read(folder, loaded.exercise, given=loaded.files(library.STARTER))
+    kept = grade.kept_instance(engine, loaded.exercise, name)
+    chosen = grade.suited_variant(loaded, variant, kept)
     titles = {one.check.id: one.check.title for one in loaded.checks}
     with console.Progress() as progress:
         record = grade.check(
-            engine, loaded, read, chosen, refs=refs, say=progress.say, about=lambda id_: progress.say(titles[id_])
+            engine,
+            loaded,
+            read,
+            chosen,
+            refs=refs,
+            kept=[kept] if kept else [],
+            say=progress.say,
+            about=lambda id_: progress.say(f"checking {id_}: {titles[id_]}"),
         )
     reports.tell(record)
     return record
@@ -225,11 +239,10 @@ def hint(
     hints = loaded.exercise.hints
     for place, text in enumerate(hints[:count], start=1):
         sys.stdout.write(textwrap.fill(f"{place}. {text}", min(console.width(), 100), subsequent_indent="   ") + "\n")
-    number = loaded.exercise.number.lstrip("0") or exercise
     if not hints:
         sys.stdout.write("there are no hints for it\n")
     elif count < len(hints):
-        sys.stderr.write(f"{len(hints) - count} more: lab hint {number} -n {count + 1}\n")
+        sys.stderr.write(f"{len(hints) - count} more: lab hint {library.called(loaded, exercise)} -n {count + 1}\n")
 
 
 @app.command("verify")
@@ -254,9 +267,8 @@ def verify(
         for one in results:
             for problem in one.problems:
                 sys.stdout.write(f"{one.exercise}: {printable(str(problem))}\n")
-            state = f"{len(one.problems)} problems" if one.problems else "proven"
             what = f"{one.submissions} submissions to {one.checks} checks"
-            sys.stdout.write(f"{one.exercise}: {state} by {what}, {one.seconds} s\n")
+            sys.stdout.write(f"{one.exercise}: {proving.state(one)} by {what}, {one.seconds} s\n")
     if any(one.problems for one in results):
         raise Exit(LabError.exit_code)
 

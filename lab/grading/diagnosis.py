@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.checks import covers
 from lab.evidence import Table
 from lab.grading.record import Layer
-from lab.model import Endpoint
+from lab.model import Endpoint, Protocol
 from lab.observe import Socket, listeners
 
 GOOD_END = "exit status 0"
@@ -43,13 +43,20 @@ def of_listener(wanted: Endpoint, found: tuple[Socket, ...], *, ended: str = "",
     if same:
         return Diagnosis(
             layer=Layer.WRONG_ADDRESS,
-            observed=f"a listener at {ends_of(same)}",
+            observed=f"nothing listens there; there is {ends_of(same)}",
             hint="which address is given to bind()? Only packets to that one reach the socket.",
         )
     if ended:
         alone = f"run it by itself on {host or 'the host'} with `lab run`, and read what it prints"
         hint = "a server goes on: it accepts in a loop" if ended == GOOD_END else alone
         return Diagnosis(layer=Layer.PROGRAM, observed=f"the program has ended: {ended}", hint=hint)
+    connected = [one for one in found if (str(one.kind), one.local.port) == (str(wanted.protocol), wanted.port)]
+    if wanted.protocol is Protocol.UDP and connected:
+        return Diagnosis(
+            layer=Layer.NO_LISTENER,
+            observed=f"the udp socket at port {wanted.port} is connected to {connected[0].remote}",
+            hint="after connect() a UDP socket hears that one peer alone (udp(7))",
+        )
     ports = [one for one in there if one.protocol == wanted.protocol]
     other = [one for one in there if one.protocol != wanted.protocol and one.port == wanted.port]
     observed = f"no {wanted.protocol} listener at port {wanted.port}"

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from lab import instances
@@ -64,22 +64,34 @@ def running(engine: Engine, exercise: Exercise) -> tuple[str, ...]:
     return tuple(one.name for one in instances.running(engine) if one.name.startswith(prefix(exercise)) and one.whole)
 
 
-def suited_variant(engine: Engine, loaded: Loaded, name: str | None) -> Variant:
+def kept_instance(engine: Engine, exercise: Exercise, named: str | None) -> str | None:
+    """The instance that a learner works with: the one that is named, if it is one of this exercise, or the only one.
+
+    Of several none is taken: they may be somebody else's.
+    """
+    there = running(engine, exercise)
+    if named in there:
+        return named
+    return there[0] if len(there) == 1 else None
+
+
+def variant_of(exercise: Exercise, instance: str | None) -> Variant | None:
+    """The variant that an instance was started with."""
+    if instance is None:
+        return None
+    with contextlib.suppress(UsageError):  # a name that somebody has chosen
+        return variant(exercise, instance.removeprefix(prefix(exercise)))
+    return None
+
+
+def suited_variant(loaded: Loaded, name: str | None, kept: str | None) -> Variant:
     """The variant of that name. Without one it is a random one.
 
-    But where each variant has another lab, it is the one of an instance that runs: a learner sees the values of that.
+    But where each variant has another lab, it is the one of the kept instance: a learner sees the values of that.
     """
     exercise = loaded.exercise
-    found = started_variant(engine, exercise) if name is None and loaded.lab_varies else None
+    found = variant_of(exercise, kept) if name is None and loaded.lab_varies else None
     return found or variant(exercise, name)
-
-
-def started_variant(engine: Engine, exercise: Exercise) -> Variant | None:
-    """The variant of an instance that is kept for an exercise."""
-    for one in running(engine, exercise):
-        with contextlib.suppress(UsageError):  # an instance of a name that somebody has chosen
-            return variant(exercise, one.removeprefix(prefix(exercise)))
-    return None
 
 
 def check(
@@ -89,22 +101,24 @@ def check(
     variant: Variant,
     *,
     refs: Mapping[str, str],
-    own: bool = False,
+    kept: Collection[str] = (),
     say: Say,
     about: About = lambda _: None,
 ) -> Record:
-    """Check a submission on a kept instance of its exercise's lab; with `own`, or if none is free, on one of its own.
+    """Check a submission on one of the instances `kept`; if none is this lab and free, on one of its own.
 
     Raises LabError if there is no instance to be had.
     """
     began, started = time.monotonic(), time.time()
+    instance = ""
     if submission.faults:
         verdicts = carrying.without_files(submission, loaded)
     else:
         lab = loaded.lab(variant.mapping)
-        with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, own=own) as lent:
+        with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, kept=kept) as lent:
             task = Task(loaded=loaded, instance=lent.instance, submission=submission, values=variant.mapping)
             verdicts = carrying.carried_out(task, as_new=True, about=about)
+            instance = lent.instance.name if lent.kept else ""
     return Record(
         exercise=loaded.exercise.name,
         title=loaded.exercise.title,
@@ -115,4 +129,5 @@ def check(
         verdicts=verdicts,
         started=started,
         seconds=round(time.monotonic() - began, 3),
+        instance=instance,
     )

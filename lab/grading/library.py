@@ -93,6 +93,14 @@ def find(named: str) -> Path:
     raise UsageError(f"expected an exercise, found {named!r}", hint=suggestion(named, names, otherwise=otherwise))
 
 
+def called(loaded: Loaded, named: str, *, within: Path = Path()) -> str:
+    """How an exercise is called that was named so: those that come along by their number, others by their path, as it
+    is from `within`."""
+    if loaded.folder.parent == folder():
+        return loaded.exercise.number.lstrip("0") or loaded.exercise.name
+    return os.path.relpath(loaded.folder, within) if not Path(named).is_absolute() else named
+
+
 def load(named: str) -> Loaded:
     """Read an exercise, given as its number, its name or a path. Raises UsageError, LabFileError."""
     place = find(named)

@@ -104,6 +104,8 @@ class Record:
     started: float
     """seconds since the epoch"""
     seconds: float
+    instance: str = ""
+    """the kept instance that it was checked on; "" if it was one of its own, or none"""
 
     @property
     def state(self) -> State:

@@ -503,6 +503,8 @@ class CheckStage(Stage):
                 self._failed(broke, what, expected=expected, hint=hint, tables=tables)
         if seen.data or not seen.error:
             observed = shown(seen.data) if seen.data else "the end of the connection"
+            if seen.error == "timeout":
+                observed += ", and then neither more nor an end"
             broke = Diagnosis(layer=Layer.BYTES, observed=observed)
         else:
             broke = diagnosis.of_error(seen.error, connected=seen.own is not None, protocol=str(wanted.protocol))

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,23 +83,28 @@ class _FaultError(Exception):
         self.expected, self.observed, self.hint = expected, observed, hint
 
 
-def read(folder: Path, exercise: Exercise) -> Submission:
-    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder."""
+def read(folder: Path, exercise: Exercise, *, given: Container[str] = ()) -> Submission:
+    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder.
+
+    Nobody is told that files of the names `given`, which come with a starter, are not looked at.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         observed = "a file" if error.errno == errno.ENOTDIR else (error.strerror or "an error").lower()
         raise UsageError(
             f"expected a folder with a submission, found {folder}: {observed}",
-            hint=f"`lab exercise start {exercise.number or exercise.name}` makes one to begin with",
+            hint="is the folder meant that you are in? It is called `.`"
+            if folder.name == Path.cwd().name
+            else f"`lab exercise start {exercise.number.lstrip('0') or exercise.name}` makes one to begin with",
         ) from error
     try:
-        return _read(descriptor, exercise)
+        return _read(descriptor, exercise, given)
     finally:
         os.close(descriptor)
 
 
-def _read(folder: int, exercise: Exercise) -> Submission:
+def _read(folder: int, exercise: Exercise, given: Container[str]) -> Submission:
     there = _names(folder)
     handed, faults = [], []
     used = set()
@@ -113,7 +119,7 @@ def _read(folder: int, exercise: Exercise) -> Submission:
             handed.append(Handed(asked=asked.name, name=names[0], data=data))
         except _FaultError as fault:
             faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
-    rest = sorted(printable(one) for one in there - used if one not in SKIPPED)
+    rest = sorted(printable(one) for one in there - used if one not in SKIPPED and one not in given)
     more = [f"and {len(rest) - MOST_TOLD} more"] if len(rest) > MOST_TOLD else []
     return Submission(handed=tuple(handed), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
 

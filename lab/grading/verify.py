@@ -16,6 +16,7 @@ from typing import Any
 
 from lab.borrowing import Borrowed, borrowed
 from lab.engine import Engine
+from lab.errors import UsageError
 from lab.grading import carrying, grade, library, submission
 from lab.grading.carrying import Task
 from lab.grading.exercise import Mistake
@@ -71,12 +72,19 @@ def verify(
             if lent is None or lent.instance.lab != lab:
                 stack.close()
                 lent = stack.enter_context(
-                    borrowed(engine, lab, prefix=grade.prefix(loaded.exercise), refs=refs, say=say, own=True)
+                    borrowed(engine, lab, prefix=grade.prefix(loaded.exercise), refs=refs, say=say)
                 )
             for part in _parts(loaded):
                 say(f"{loaded.exercise.name}: {part}, variant {name}")
-                problems += _checked(loaded, part, variant, lent)
+                found, broken = _checked(loaded, part, variant, lent)
+                problems += found
                 count += 1
+                if broken:  # the others would only say it again
+                    return _verified(loaded, count, problems, began)
+    return _verified(loaded, count, problems, began)
+
+
+def _verified(loaded: Loaded, count: int, problems: list[Problem], began: float) -> Verified:
     return Verified(
         exercise=loaded.exercise.name,
         submissions=count,
@@ -92,14 +100,16 @@ def _parts(loaded: Loaded) -> list[str]:
     return [library.SOLUTION, library.STARTER, *wrong]
 
 
-def _checked(loaded: Loaded, part: str, variant: Variant, lent: Borrowed) -> list[Problem]:
+def _checked(loaded: Loaded, part: str, variant: Variant, lent: Borrowed) -> tuple[list[Problem], bool]:
+    """What is not as it must be, and whether that is because checks cannot be carried out."""
     read = submission.read(loaded.folder / part, loaded.exercise)
     if read.faults:
-        return [Problem(part=part, variant="", text=str(one)) for one in read.faults]
+        return [Problem(part=part, variant="", text=str(one)) for one in read.faults], False
     task = Task(loaded=loaded, instance=lent.instance, submission=read, values=variant.mapping)
     verdicts = carrying.carried_out(task, as_new=False)
     mistake = next((one for one in loaded.exercise.mistakes if part == f"{library.WRONG}/{one.name}"), None)
-    return [Problem(part=part, variant=variant.name, text=text) for text in judged(part, verdicts, mistake)]
+    found = [Problem(part=part, variant=variant.name, text=text) for text in judged(part, verdicts, mistake)]
+    return found, any(one.state is State.ERROR for one in verdicts)
 
 
 def _unproven(loaded: Loaded) -> list[Problem]:
@@ -110,6 +120,10 @@ def _unproven(loaded: Loaded) -> list[Problem]:
         for one in loaded.checks
         if one.check.id not in named
     ]
+    try:
+        loaded.task(grade.variant(loaded.exercise, VARIANTS[0]).mapping)
+    except UsageError as error:
+        problems.append(Problem(part=library.README, variant="", text=str(error)))
     listed = {one.name for one in loaded.exercise.mistakes}
     there = sorted(one.name for one in (loaded.folder / library.WRONG).glob("*") if one.is_dir())
     problems += [
@@ -188,7 +202,7 @@ def verify_all(folders: Iterable[str], *, variants: Iterable[str], say: Say) -> 
         except (ValueError, LookupError, TypeError):
             text = said.decode(errors="replace").strip()[-MOST_SAID:] or f"exit status {child.returncode}"
             result = _broken(name, text)
-        say(f"{name}: {len(result.problems)} problems" if result.problems else f"{name}: proven")
+        say(f"{name}: {state(result)}")
         return result
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -206,3 +220,9 @@ def _broken(exercise: str, text: str) -> Verified:
     """What is said if it could not be carried out at all."""
     problem = Problem(part="the exercise", variant="", text=text)
     return Verified(exercise=exercise, submissions=0, checks=0, problems=(problem,), seconds=0.0)
+
+
+def state(one: Verified) -> str:
+    """In a word or two."""
+    count = len(one.problems)
+    return "proven" if not count else "1 problem" if count == 1 else f"{count} problems"

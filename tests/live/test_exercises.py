@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from lab.engine import Engine
 from lab.errors import InstanceError, LabError, UsageError
 from lab.grading import library
 from tests.live.support import command_line
+
+STARTED = {**os.environ, "SOCKETLAB_NAME": "exercise-1-started"}
 
 
 @pytest.mark.timeout(600)
@@ -44,15 +47,16 @@ def started(tmp_path: Path, engine: Engine) -> Iterator[Path]:
 def test_a_learners_way(started: Path) -> None:
     """Started, the task has the variant's values; solved, it has full score, on the lab that was started."""
     work = started / "01-one-port-two-addresses"
-    shown = command_line("exercise", "show", "1").stdout.decode()
+    shown = command_line("exercise", "show", "1", environment=STARTED).stdout.decode()
     assert (work / "README.md").read_text() == shown
     assert "${" not in shown
-    first = command_line("check", "1", str(work))
+    first = command_line("check", "1", str(work), environment=STARTED)
     assert (first.returncode, b"0 of 10 points" in first.stdout) == (LabError.exit_code, True)
     assert b"starting" not in first.stderr
     solution = library.load("1").files(library.SOLUTION)
     (work / "one_port.py").write_bytes(solution["one_port.py"])
-    second = command_line("check", "1", str(work))
+    second = command_line("check", "1", ".", "--name", "exercise-1-started", cwd=work)
+    assert b" on exercise-1-started" in second.stdout
     assert (second.returncode, b"10 of 10 points" in second.stdout) == (0, True)
 
 
@@ -60,7 +64,7 @@ def test_starting_again_changes_nothing(started: Path) -> None:
     """What was written stays, and the same lab is used."""
     work = started / "01-one-port-two-addresses"
     (work / "one_port.py").write_text("mine")
-    again = command_line("exercise", "start", "1", cwd=started)
+    again = command_line("exercise", "start", "1", cwd=started, environment=STARTED)
     assert again.returncode == 0
     assert b"the lab was up already: exercise-1-started" in again.stdout
     assert b"nothing new, what is there is yours" in again.stdout
@@ -68,11 +72,27 @@ def test_starting_again_changes_nothing(started: Path) -> None:
 
 
 @pytest.mark.usefixtures("started")
+def test_of_several_labs_none_is_taken(engine: Engine, tmp_path: Path) -> None:
+    """They may be somebody else's; the one that is named is used, and the verdict says so."""
+    solution = str(library.find("1") / "solution")
+    other = command_line("exercise", "start", "1", str(tmp_path / "other"), "--variant", "other")
+    try:
+        assert b"export SOCKETLAB_NAME=exercise-1-other" in other.stdout
+        done = command_line("check", "1", solution)
+        assert b"starting exercise-1-" in done.stderr
+        assert b" on exercise-1-" not in done.stdout
+        named = command_line("check", "1", solution, "--name", "exercise-1-other")
+        assert b" on exercise-1-other" in named.stdout
+    finally:
+        instances.down(engine, "exercise-1-other")
+
+
+@pytest.mark.usefixtures("started")
 def test_a_kept_lab_that_cannot_be_reset_is_not_used(engine: Engine) -> None:
     """It is removed, and the submission is checked on another one."""
     with live.attach(engine, instances.find(engine, "exercise-1-started")) as instance:
         instance.wiring.command("ann", ("ip", "address", "add", "192.0.2.77/24", "dev", "eth0"), seconds=5)
-    done = command_line("check", "1", str(library.find("1") / "solution"))
+    done = command_line("check", "1", str(library.find("1") / "solution"), environment=STARTED)
     assert done.returncode == 0, done.stdout.decode()
     assert b"removing exercise-1-started, which cannot be made as it was" in done.stderr
     assert b"starting exercise-1-" in done.stderr

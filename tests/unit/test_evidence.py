@@ -12,11 +12,10 @@ def test_rows_of_a_table_have_its_columns() -> None:
     evidence = Evidence()
     evidence.table("first")
     evidence.row(seen_by="alice", port=80)
-    evidence.table("empty")
     with pytest.raises(ValueError, match="a table has the columns"):
         evidence.row(host="bob")
-        evidence.row(other="bob")
-    assert evidence.tables()[0] == Table(title="first", columns=("seen by", "port"), rows=(("alice", "80"),))
+    evidence.table("empty")
+    assert evidence.tables() == (Table(title="first", columns=("seen by", "port"), rows=(("alice", "80"),)),)
 
 
 def test_a_table_that_is_too_long() -> None:

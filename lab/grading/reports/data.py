@@ -16,6 +16,7 @@ def as_json(record: Record) -> Json:
             "exercise": record.exercise,
             "title": record.title,
             "variant": record.variant,
+            "instance": record.instance,
             "values": dict(record.values),
             "state": record.state.value,
             "score": record.score,

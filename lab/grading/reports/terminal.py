@@ -49,6 +49,7 @@ def text(record: Record, *, width: int) -> list[RenderableType]:
 def _head(record: Record, width: int) -> list[RenderableType]:
     title = _text([f"{printable(record.exercise)}: {printable(record.title)}"], style="bold")
     variant = [f"variant {printable(record.variant)}"] if record.variant else []
+    variant += [f"on {printable(record.instance)}"] if record.instance else []
     values = [f"{printable(name)}={printable(value)}" for name, value in record.values]
     return [
         _grid(width, title),

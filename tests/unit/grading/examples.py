@@ -60,6 +60,7 @@ SCORED = Record(
     exercise="03-mirror",
     title="A server that tells who asks",
     variant="k7q",
+    instance="exercise-3-k7q",
     values=(("PORT", "4711"), ("SERVER", "203.0.113.80"), ("WORD", "bafone")),
     files=(SubmittedFile(name="server.py", size=812, sha256="ab" * 32),),
     ignored=("notes.txt", "server.pyc"),
@@ -67,7 +68,7 @@ SCORED = Record(
     started=1_760_000_000.1234,
     seconds=4.56789,
 )
-ALL_PASSED = replace(SCORED, verdicts=(PASSED,), ignored=(), variant="", values=())
+ALL_PASSED = replace(SCORED, verdicts=(PASSED,), ignored=(), variant="", instance="", values=())
 UNSCORED = replace(SCORED, verdicts=(PASSED, ERROR))
 EMPTY = replace(SCORED, verdicts=(), files=(), ignored=())
 EVERY_LAYER = replace(

@@ -29,8 +29,8 @@ def test_a_listener_that_is_reached(end: str) -> None:
     [
         ("", "", Layer.NO_LISTENER, "no tcp listener at port 8000"),
         (listening("192.0.2.10:8001"), "", Layer.NO_LISTENER, "there is tcp/192.0.2.10:8001"),
-        (listening("127.0.0.1:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/127.0.0.1:8000"),
-        (listening("0.0.0.0%lo:8000"), "", Layer.WRONG_ADDRESS, "a listener at tcp/0.0.0.0%lo:8000"),
+        (listening("127.0.0.1:8000"), "", Layer.WRONG_ADDRESS, "nothing listens there; there is tcp/127.0.0.1:8000"),
+        (listening("0.0.0.0%lo:8000"), "", Layer.WRONG_ADDRESS, "there is tcp/0.0.0.0%lo:8000"),
         ("", "exit status 1: KeyError", Layer.PROGRAM, "the program has ended: exit status 1: KeyError"),
         ("udp UNCONN 0 0 192.0.2.10:8000 0.0.0.0:* uid:1000\n", "", Layer.NO_LISTENER, "udp/192.0.2.10:8000"),
     ],
@@ -41,6 +41,15 @@ def test_the_first_layer_of_a_listener(found: str, ended: str, layer: Layer, obs
     assert broke is not None
     assert broke.layer is layer
     assert observed in broke.observed
+
+
+def test_a_udp_socket_that_is_connected() -> None:
+    """It listens no more: it hears its peer alone."""
+    found = sockets("udp ESTAB 0 0 192.0.2.10:8000 192.0.2.20:5000 uid:1000\n")
+    broke = of_listener(read_endpoint("udp/192.0.2.10:8000"), found)
+    assert broke is not None
+    assert broke.layer is Layer.NO_LISTENER
+    assert broke.observed == "the udp socket at port 8000 is connected to 192.0.2.20:5000"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def in_colour(record: Record) -> str:
 
 WANTED = """\
 03-mirror: A server that tells who asks
-variant k7q · PORT=4711 · SERVER=203.0.113.80 · WORD=bafone
+variant k7q · on exercise-3-k7q · PORT=4711 · SERVER=203.0.113.80 · WORD=bafone
 
 PASSED   2/2  The server listens at its port.  listens
 FAILED   0/3  It is reached from every network.  everywhere
@@ -209,6 +209,7 @@ def test_json_has_everything_of_a_check() -> None:
         "exercise": "03-mirror",
         "title": "A server that tells who asks",
         "variant": "k7q",
+        "instance": "exercise-3-k7q",
         "values": {"PORT": "4711", "SERVER": "203.0.113.80", "WORD": "bafone"},
         "state": "FAILED",
         "score": 2,

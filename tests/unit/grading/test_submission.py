@@ -40,6 +40,7 @@ def test_a_good_one(tmp_path: Path) -> None:
     found = handed(tmp_path)
     assert found.faults == ()
     assert found.ignored == ("notes.txt",)
+    assert read(tmp_path, EXERCISE, given=["notes.txt"]).ignored == ()
     assert found.handed[0].command == ("python3", "server.py")
     digest = "03e693d9f2f687e0f40e36a8df7fcb4d1c22974012b7c2a55c000eb30f305824"
     assert found.files == (SubmittedFile(name="server.py", size=15, sha256=digest),)
