@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.grading.diagnosis import is_broken_off, listener_table, of_error, of_listener
+from lab.grading.diagnosis import is_broken_off, listener_table, of_end, of_error, of_listener
 from lab.grading.record import Layer
 from lab.observe import sockets
 from lab.readers import read_endpoint
@@ -68,6 +68,19 @@ def test_a_udp_socket_that_is_connected() -> None:
 def test_the_layer_of_an_error(error: str, connected: bool, protocol: str, layer: Layer) -> None:
     """With TCP, a connection that came to be was neither refused nor filtered."""
     assert of_error(error, connected=connected, protocol=protocol).layer is layer
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected", "observed"),
+    [
+        ("timeout", "its end within 2.5 s", "it goes on"),
+        ("calls", "a program that asks the kernel for little", "more system calls than are kept"),
+        ("output", "an output that ends", "more than 7 characters"),
+    ],
+)
+def test_why_a_program_was_ended(reason: str, expected: str, observed: str) -> None:
+    """Each reason for which a program is ended from outside is told in words."""
+    assert of_end(reason, within=2.5, characters=7) == (expected, observed)
 
 
 def test_evidence_of_what_listens() -> None:
