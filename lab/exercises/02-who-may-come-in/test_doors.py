@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lab import waiting
+from lab.grading.judging import LAST_LINES
 from lab.grading.record import Layer
-from lab.grading.stage import LAST_LINES, CheckStage
+from lab.grading.stage import CheckStage
 from lab.stage import PAUSE, SEEN_SECONDS
 from lab.text import printable
 
