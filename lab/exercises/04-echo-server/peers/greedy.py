@@ -3,7 +3,7 @@
     python3 greedy.py ADDRESS PORT BYTES SEED
 
 It prints `sent` when the kernel has taken all of it, waits for a line on its standard input, reads, and prints what
-came, compared with what was sent.
+came, compared with what was sent. At the end of its input it leaves without having read.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def main(address: str, port: int, count: int, seed: str) -> None:
             s.connect((address, port))
             s.sendall(data)
             say("sent")
-            sys.stdin.readline()
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
-            say(read(s, data))
+            if sys.stdin.readline():
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
+                say(read(s, data))
         except TimeoutError:
             say("nobody takes what is sent")
         except OSError as error:
