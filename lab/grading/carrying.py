@@ -22,9 +22,10 @@ import pytest
 
 from lab.errors import LabError
 from lab.grading import checks, library
+from lab.grading.judging import FailedError, short
 from lab.grading.library import Loaded
 from lab.grading.record import Declared, Layer, State, Verdict
-from lab.grading.stage import CheckStage, FailedError, short
+from lab.grading.stage import CheckStage
 from lab.grading.submission import Submission
 from lab.live import Instance
 from lab.stage import NotSeenError

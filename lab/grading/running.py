@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lab import waiting
+from lab.grading.judging import said_table
 from lab.grading.record import Layer
 from lab.stage import PAUSE, SEEN_SECONDS
 from lab.text import printable
 
 if TYPE_CHECKING:
-    from lab.grading.stage import CheckStage
+    from lab.grading.programs import Programs
 
 T = TypeVar("T")
 
@@ -19,9 +20,8 @@ T = TypeVar("T")
 class Running:
     """A program that was started. What it printed is that of both its outputs."""
 
-    def __init__(self, stage: CheckStage, *, host: str, file: str, name: str, within: Callable[[float], float]) -> None:
+    def __init__(self, stage: Programs, *, host: str, file: str, name: str) -> None:
         self._stage = stage
-        self._within = within
         self._name = name
         self.host = host
         self.called = f"{file} on {host}"
@@ -57,7 +57,7 @@ class Running:
             return self.end, look()
 
         end, seen = waiting.until(
-            looked, lambda both: wanted(both[1]) or bool(both[0]), seconds=self._within(seconds), pause=pause
+            looked, lambda both: wanted(both[1]) or bool(both[0]), seconds=self._stage.within(seconds), pause=pause
         )
         if not wanted(seen):
             if end:
@@ -80,7 +80,7 @@ class Running:
     def expect_end(self, *, seconds: float = SEEN_SECONDS, hint: str = "") -> list[str]:
         """It must end before long, with exit status 0; its lines."""
         what = f"the end of {self.called}"
-        end = waiting.until(lambda: self.end, bool, seconds=self._within(seconds), pause=PAUSE)
+        end = waiting.until(lambda: self.end, bool, seconds=self._stage.within(seconds), pause=PAUSE)
         if end != "exit status 0":
             observed = self._last(end) if end else "it goes on"
             self._failed(what, expected="exit status 0", observed=observed, layer=Layer.PROGRAM, hint=hint)
@@ -90,7 +90,5 @@ class Running:
         return ": ".join([f"it has ended, {end}", *map(printable, self.lines[-1:])])
 
     def _failed(self, what: str, *, expected: object, observed: object, layer: Layer | None, hint: str) -> NoReturn:
-        from lab.grading.stage import said_table
-
         tables = [said_table(self.called, "\n".join(self.lines))]
         self._stage.fail(what, expected=expected, observed=observed, layer=layer, hint=hint, evidence=tables)

@@ -452,6 +452,20 @@ def test_a_check_takes_no_longer_than_it_may(with_checks: Callable[..., Checked]
     assert (one["expected"], one["observed"]) == ("an end within 1 s", "it goes on")
 
 
+def test_system_calls_of_a_program_that_does_not_end(with_checks: Callable[[str], Checked]) -> None:
+    """A traced submission that goes on has failed its check; one that ends has an output, a status, and its calls."""
+    body = "\n    ".join(
+        [
+            "done, calls = stage.traced('server', 'greeter.py')  # without its arguments",
+            "assert done.status == 1 and 'IndexError' in done.err",
+            "assert any(one.name == 'execve' for one in calls)",
+            "stage.traced('server', 'greeter.py', '8000', 'x', seconds=1, hint='end it')",
+        ]
+    )
+    one = failed(with_checks(BROKEN_CHECK.format(mark=MARK, body=body)), "first", "program")
+    assert (one["expected"], one["observed"], one["hint"]) == ("its end within 1 s", "it goes on", "end it")
+
+
 def test_fixtures_of_the_plugin_are_of_the_exercises_lab(with_checks: Callable[[str], Checked]) -> None:
     """A check may take testinfra's hosts and all other fixtures, too."""
     text = '''

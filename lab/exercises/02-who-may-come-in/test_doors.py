@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lab import waiting
+from lab.grading.judging import LAST_LINES
 from lab.grading.record import Layer
 from lab.grading.stage import CheckStage
 from lab.stage import PAUSE, SEEN_SECONDS
+from lab.text import printable
 
 FILE = "doors.py"
 LEFT, ALIAS, RIGHT, LOOPBACK = "192.0.2.10", "192.0.2.11", "198.51.100.10", "127.0.0.1"
@@ -102,11 +104,13 @@ def test_taken(stage: CheckStage) -> None:
     """A door whose endpoint is taken already is told of, and the others are opened all the same."""
     port, other, side = stage.value("PORT"), stage.value("OTHER"), stage.value("SIDE")
     one, two, three = (stage.value(name) for name in ("ONE", "TWO", "THREE"))
-    # Taken by the wildcard; by a program of the lab's; and the wildcard by one of the addresses that it stands for.
+    # Held by a first program: at the wildcard, and at one address. And one that a program of the lab's holds.
+    stage.start("server", FILE, f"{one}:all:{port}", f"{three}:{side}:{other}")
+    for at in (port, other):
+        stage.expect_listening("server", f"tcp/{side}:{at}")
     taken = [f"{two}:{side}:{port}", f"{two}-next:{RIGHT}:65432", f"{two}-last:all:{other}"]
     last = str(stage.number("PORT") + 1)
-    doors = [f"{one}:all:{port}", f"{three}:{side}:{other}", *taken, f"{three}-also:all:{last}"]
-    name = stage.start("server", FILE, *doors)
+    name = stage.start("server", FILE, *taken, f"{three}-also:all:{last}")
     # Until the last one is open, or it has printed more than it should.
     waiting.until(
         lambda: stage.on_port("server", int(last)) or stage.lines_of("server", name, 0)[len(taken) :],
@@ -138,8 +142,8 @@ def _expect_printed(stage: CheckStage, name: str, expected: list[str]) -> None:
     """The program must have printed these lines, in any order, and nothing else."""
     lines = stage.lines_of("server", name, len(expected))
     stage.table("the program printed")
-    for line in lines or ["nothing"]:
-        stage.row(line=line[:200])
+    for line in lines[-LAST_LINES:] or ["nothing"]:
+        stage.row(line=printable(line)[:200])
     if sorted(lines) != sorted(expected):
         broken = any(line.startswith("Traceback") for line in lines)
         taken = "a port that is held at 0.0.0.0 is held at every address: bind() or listen() fails with EADDRINUSE"

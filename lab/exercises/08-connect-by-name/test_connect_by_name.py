@@ -20,7 +20,7 @@ PATIENCE = 2.0
 """where nothing is silent"""
 SLACK = 4.0
 """seconds that a program may take, beside waiting"""
-TRIES = 3
+TRIES = 5
 LATE = 0.3
 """seconds by which the next address may be tried later than at the end of the patience, at the best of all tries"""
 
@@ -85,6 +85,23 @@ def expect_said(
     stage.expect(what, observed, "\n".join(lines), hint=hint, layer=layer)
     status = 0 if lines[-1].startswith("connected") else 1
     stage.expect(f"the exit status for {given}", seen.done.status, status, layer=Layer.PROGRAM)
+
+
+def expect_tried(
+    stage: CheckStage, given: str, seen: Seen, *addresses: str, told: bool, hint: str = "", layer: Layer | None = None
+) -> None:
+    """It must have tried these addresses, in this order, and if `told`, a name server must have said them before."""
+    if told:
+        stage.expect_that(
+            f"the addresses that it was told for {given}",
+            set(addresses) <= set(seen.told),
+            observed=", ".join(seen.told) or "none",
+            expected=", ".join(addresses),
+            hint="socket.getaddrinfo() asks; `lab capture` shows what a host sends",
+            layer=Layer.NAME,
+        )
+    observed, expected = (", ".join(one) or "none" for one in (seen.tried, addresses))
+    stage.expect(f"the addresses tried for {given}", observed, expected, hint=hint, layer=layer)
 
 
 @pytest.mark.check(points=3)
@@ -176,6 +193,7 @@ def test_unasked(stage: CheckStage) -> None:
         expected = [] if host == "alice" else [f"{given}."]
         what = f"the names that {host} asks for, connecting to {given}"
         stage.expect(what, ", ".join(sent) or "none", ", ".join(expected) or "none", hint=hint, layer=Layer.NAME)
+        expect_tried(stage, f"{given} on {host}", seen, address, told=host == "bob", hint=hint)
         expect_said(stage, f"{given} on {host}", seen, f"connected {address}", hint=hint)
 
 
@@ -186,20 +204,14 @@ def test_refused(stage: CheckStage) -> None:
     again = "try each address of the list once, by a new socket; getaddrinfo(…, type=socket.SOCK_STREAM) has it once"
     for variable, lines in (("MOVED", (f"refused {closed}", f"connected {second}")), ("GONE", (f"refused {closed}",))):
         seen = tried(stage, "alice", named(stage, variable))
-        addresses = [line.split()[1] for line in lines]
         stage.row(
             name=named(stage, variable),
             addresses=", ".join(seen.told),
             tried=", ".join(seen.tried),
             prints=seen.printed,
         )
-        stage.expect(
-            f"the addresses tried for {named(stage, variable)}",
-            ", ".join(seen.tried) or "none",
-            ", ".join(addresses),
-            hint=again,
-            layer=Layer.REFUSED,
-        )
+        addresses = [line.split()[1] for line in lines]
+        expect_tried(stage, named(stage, variable), seen, *addresses, told=True, hint=again, layer=Layer.REFUSED)
         expect_said(stage, named(stage, variable), seen, *lines, hint=again, layer=Layer.REFUSED)
 
 
@@ -213,7 +225,7 @@ def test_silent(stage: CheckStage) -> None:
     while len(pauses) < TRIES and not (pauses and fits(pauses[-1], seconds)):
         seen = tried(stage, "alice", name, seconds=seconds, hint=hint)
         next_one = "when the time is up, close this socket, and try the next address by a new one"
-        stage.expect("the addresses tried", ", ".join(seen.tried) or "none", f"{silent}, {first}", hint=next_one)
+        expect_tried(stage, name, seen, silent, first, told=True, hint=next_one, layer=Layer.FILTERED)
         pauses.append((seen.syns[1].time - seen.syns[0].time) / 1e9)
         stage.row(told=f"{seconds:g} s", waited_for_the_silent_one=f"{pauses[-1]:.2f} s", then="tried the next")
     stage.expect_that(
@@ -256,4 +268,4 @@ def test_unresolved(stage: CheckStage) -> None:
         )
         hint = f"socket.gaierror has an errno: here it is socket.{error}"
         expect_said(stage, f"{name} on {host}", seen, line, hint=hint, layer=Layer.NAME)
-        stage.expect(f"the addresses tried for {name} on {host}", ", ".join(seen.tried) or "none", "none")
+        expect_tried(stage, f"{name} on {host}", seen, told=False)

@@ -13,6 +13,7 @@ from lab.grading.stage import CheckStage
 from lab.observe import listeners
 from lab.observe.packets import Packet
 from lab.stage import PAUSE, SEEN_SECONDS
+from lab.text import printable
 
 SERVER, CLIENT = "dual_server.py", "quick_client.py"
 GOOD, BROKEN = "server.example", "broken.example"
@@ -22,6 +23,7 @@ OWN = {"alice": ("192.0.2.10", "2001:db8:1::10"), "four": ("192.0.2.11", ""), "s
 LAN6, ROUTER6 = "2001:db8:1::/64", "2001:db8:2::1"
 AT_ONCE = 0.1
 """RFC 8305 §8 recommends 0.25 s between two attempts, and at least that."""
+MOST_TOLD = 5
 MOST_DELAY = 2.0
 """RFC 8305 §8: at most."""
 BOTH = (
@@ -105,11 +107,11 @@ def connect(stage: CheckStage, host: str, name: str) -> tuple[list[str], list[Pa
 def show(stage: CheckStage, host: str, name: str, lines: list[str], found: list[Packet]) -> None:
     """Attempts and answer, as evidence."""
     stage.table(f"{host} connecting to {name}")
-    for one in found:
+    for one in found[:MOST_TOLD]:
         stage.row(attempt_at=one.destination, from_port=one.source_port, after=after(found[0], one))
     stage.table(f"{CLIENT} on {host} printed")
-    for line in lines[:5] or ["nothing"]:
-        stage.row(line=line[:200])
+    for line in lines[:MOST_TOLD] or ["nothing"]:
+        stage.row(line=printable(line)[:200])
 
 
 def after(begin: Packet, one: Packet) -> str:
@@ -135,7 +137,7 @@ def expect_answer(
         f"what {CLIENT} on {host} prints",
         len(lines) == 1 and lines[0] in wanted,
         expected=wanted[-1] if wanted else f"{name} sees {own} and a port, after connecting to {at}",
-        observed=(lines[-1] if broken else ", ".join(lines[:5])) or "nothing",
+        observed=(lines[-1] if broken else ", ".join(lines[:MOST_TOLD])) or "nothing",
         hint=hint,
         layer=Layer.PROGRAM if broken or not lines else Layer.BYTES,
     )
@@ -165,7 +167,7 @@ def test_prefers(stage: CheckStage) -> None:
         "attempts to connect",
         six is not None and found[0] is six,
         expected=f"the first at {GOOD6}",
-        observed=", ".join(f"{one.destination} after {after(found[0], one)}" for one in found) or none,
+        observed=", ".join(f"{one.destination} after {after(found[0], one)}" for one in found[:MOST_TOLD]) or none,
         hint="getaddrinfo() gives the addresses in the order in which they should be tried (RFC 6724): IPv6 first here",
         layer=Layer.PROGRAM,
     )

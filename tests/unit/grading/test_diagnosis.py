@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.grading.diagnosis import listener_table, of_error, of_listener
+from lab.grading.diagnosis import is_broken_off, listener_table, of_end, of_error, of_listener
 from lab.grading.record import Layer
 from lab.observe import sockets
 from lab.readers import read_endpoint
@@ -70,8 +70,38 @@ def test_the_layer_of_an_error(error: str, connected: bool, protocol: str, layer
     assert of_error(error, connected=connected, protocol=protocol).layer is layer
 
 
+@pytest.mark.parametrize(
+    ("reason", "expected", "observed"),
+    [
+        ("timeout", "its end within 2.5 s", "it goes on"),
+        ("calls", "a program that asks the kernel for little", "more system calls than are kept"),
+        ("output", "an output that ends", "more than 7 characters"),
+    ],
+)
+def test_why_a_program_was_ended(reason: str, expected: str, observed: str) -> None:
+    """Each reason for which a program is ended from outside is told in words."""
+    assert of_end(reason, within=2.5, characters=7) == (expected, observed)
+
+
 def test_evidence_of_what_listens() -> None:
     """A row for each listener, and one that says so if there is none."""
     table = listener_table("server", sockets(listening("127.0.0.1:8000")))
     assert table.rows == (("tcp", "127.0.0.1:8000", "python3"),)
     assert listener_table("server", ()).rows == (("nothing", "", ""),)
+
+
+@pytest.mark.parametrize(
+    ("text", "broken_off"),
+    [
+        ("", False),
+        ("a line\n", False),
+        ("a line\nTraceback (most recent call last):\n", True),
+        ('Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    main()\n', True),
+        ('Traceback (most recent call last):\n  File "a.py", line 1\nOSErr', True),
+        ('Traceback (most recent call last):\n  File "a.py", line 1\nOSError: [Errno 98]\n', False),
+        ("Traceback (most recent call last):\n  …\nOSError\n\nTraceback (most recent call last):\n  …\n", True),
+    ],
+)
+def test_a_traceback_that_goes_on(text: str, broken_off: bool) -> None:
+    """What follows the word Traceback is indented until its last line, which says what was raised."""
+    assert is_broken_off(text) is broken_off
