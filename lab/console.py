@@ -84,8 +84,8 @@ def width() -> int:
 
 
 def show_json(value: Any) -> None:
-    """Print JSON."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """Print JSON. Nothing in it is taken for a command by runners that obey `##[` or `##vso[` anywhere in a line."""
+    sys.stdout.write(json.dumps(value, indent=2).replace("##", "#\\u0023") + "\n")
 
 
 class Progress:

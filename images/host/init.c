@@ -345,7 +345,8 @@ static void welcome(int listener) {
  * processes have ended (a flow label).
  * Nobody escapes a trace or makes it lie: a child whose birth its tracer does not hear of (clone(2); clone3(2) has its
  * flags where no filter can read them, and libraries do without), requests that no call shows (io_setup(2)), a filter
- * that answers a call which is not made.
+ * that answers a call which is not made. And nobody traces: who is traced is not reaped when it was killed, until its
+ * tracer likes (ptrace(2)), and whoever says that its parent traces it stops in a way that looks like its end here.
  */
 static void restrict_system_calls(void) {
     struct sock_filter rules[] = {
@@ -358,6 +359,7 @@ static void restrict_system_calls(void) {
         IF(SYS_io_setup, REFUSE(ENOSYS)),
         IF(SYS_clone3, REFUSE(ENOSYS)),
         IF(SYS_seccomp, REFUSE(EPERM)),
+        IF(SYS_ptrace, REFUSE(EPERM)),
         WHEN(SYS_prctl, 4),
         LOAD(args[0]),
         IF(PR_SET_SECCOMP, REFUSE(EPERM)),

@@ -10,10 +10,11 @@ import contextlib
 import io
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,13 +56,16 @@ class Task:
     values: Mapping[str, str]
 
 
-def carried_out(task: Task, *, as_new: bool, about: About = lambda _: None) -> tuple[Verdict, ...]:
-    """A verdict for each check, in their order.
+def carried_out(
+    task: Task, *, as_new: bool, about: About = lambda _: None, known: Iterable[Verdict] = ()
+) -> tuple[Verdict, ...]:
+    """A verdict for each check, in their order; those that are `known` are not carried out.
 
     `as_new` says that nothing was done in the instance yet, so that the first check needs no reset.
     """
-    session = _Session(task, as_new=as_new, about=about)
+    session = _Session(task, as_new=as_new, about=about, known=known)
     printed = io.StringIO()
+    _forget_modules(task.loaded.folder)
     with _without_environment(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         files = sorted({one.file for one in task.loaded.checks})
         # -c: no file of the folder, or of one above it, configures anything. No plugin is loaded but those named.
@@ -114,6 +118,14 @@ def _without_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _forget_modules(folder: Path) -> None:
+    """Have checks imported anew: of a module that could not be, a half would else be taken for all of it."""
+    for name, module in [*sys.modules.items()]:
+        file = Path(getattr(module, "__file__", None) or "")
+        if file.name.startswith(checks.PREFIX) and file.resolve().parent == folder.resolve():
+            del sys.modules[name]
+
+
 class _Fixtures:
     """What checks take, in the place of those of `lab.testing`: of two with one name the last registered is used."""
 
@@ -140,12 +152,14 @@ class _Fixtures:
 class _Session:
     """A plugin of pytest's: which checks are run, with what, and what came of them."""
 
-    def __init__(self, task: Task, *, as_new: bool, about: About = lambda _: None) -> None:
+    def __init__(
+        self, task: Task, *, as_new: bool, about: About = lambda _: None, known: Iterable[Verdict] = ()
+    ) -> None:
         self.task = task
         self._as_new = as_new
         self._about = about
         self._checks = {one.check.id: one.check for one in task.loaded.checks}
-        self._verdicts: dict[str, Verdict] = {}
+        self._verdicts = {one.check.id: one for one in known}
         self._broken = ""
         """why modules could not be imported"""
         self._stage: CheckStage | None = None
@@ -202,7 +216,7 @@ class _Session:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """In the order in which they are declared."""
-        order = list(self._checks)
+        order = [one for one in self._checks if one not in self._verdicts]
         items[:] = sorted((one for one in items if _id(one) in order), key=lambda one: order.index(_id(one)))
 
     @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,7 @@ from lab import instances
 from lab.borrowing import borrowed
 from lab.engine import Engine
 from lab.errors import UsageError
-from lab.grading import carrying, variants
+from lab.grading import carrying, control, variants
 from lab.grading.carrying import About, Task
 from lab.grading.exercise import Exercise
 from lab.grading.library import Loaded
@@ -118,6 +118,7 @@ def check(
         with borrowed(engine, lab, prefix=prefix(loaded.exercise), refs=refs, say=say, kept=kept) as lent:
             task = Task(loaded=loaded, instance=lent.instance, submission=submission, values=variant.mapping)
             verdicts = carrying.carried_out(task, as_new=True, about=about)
+            verdicts = control.settled(task, verdicts, about=about)
             instance = lent.instance.name if lent.kept else ""
     return Record(
         exercise=loaded.exercise.name,

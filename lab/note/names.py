@@ -289,13 +289,20 @@ def _expired(stage: Stage, who: str, name: str, lookups: int, asked: list[Query]
 
 
 def asked_for(packets: tuple[Packet, ...]) -> tuple[Query, ...]:
-    """The questions among packets. One that was sent again, because an answer took long, is one question."""
-    found: dict[object, Query] = {}
+    """The questions among packets. One that was sent again, because an answer took long, is one question; one that has
+    been answered by then is asked anew, though it may have the id and the port of the last."""
+    found: list[Query] = []
+    last: dict[object, int] = {}
     for one in queries(packets):
-        first = found.setdefault((one.point, one.asker, one.asker_port, one.id, one.name, one.type), one)
-        if one.answer is not None:
-            found[one.point, one.asker, one.asker_port, one.id, one.name, one.type] = replace(first, answer=one.answer)
-    return tuple(found.values())
+        key = (one.point, one.asker, one.asker_port, one.id, one.name, one.type)
+        index = last.get(key)
+        before = None if index is None else found[index]
+        if index is None or before is None or (before.answer is not None and before.answer.time <= one.time):
+            last[key] = len(found)
+            found.append(one)
+        elif one.answer is not None:
+            found[index] = replace(before, answer=one.answer)
+    return tuple(found)
 
 
 def _syns(packets: tuple[Packet, ...]) -> list[Packet]:

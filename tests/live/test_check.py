@@ -358,16 +358,16 @@ def test_second(stage: CheckStage) -> None:
 
 @pytest.fixture
 def with_checks(exercise: Path, tmp_path: Path) -> Callable[[str], Checked]:
-    """Check the solution with other checks."""
+    """Check the solution, or another submission, with other checks."""
 
-    def run(text: str, seconds: int = 20) -> Checked:
+    def run(text: str, seconds: int = 20, submission: Path | None = None) -> Checked:
         other = Path(shutil.copytree(exercise, tmp_path / "77-other"))
         for path in other.glob("test_*.py"):
             path.unlink()
         (other / "test_other.py").write_text(text)
         described = (other / "exercise.yaml").read_text().partition("wrong:")[0]
         (other / "exercise.yaml").write_text(described.replace("seconds: 20", f"seconds: {seconds}"))
-        done = command_line("check", str(other), str(other / "solution"), "--json")
+        done = command_line("check", str(other), str(submission or other / "solution"), "--json")
         assert done.stdout, done.stderr.decode()
         return Checked(status=done.returncode, record=json.loads(done.stdout), stderr=done.stderr.decode())
 
@@ -392,6 +392,19 @@ def test_what_is_the_checks_fault(with_checks: Callable[[str], Checked], body: s
     assert (checked.status, checked.record["score"]) == (CheckError.exit_code, None)
     assert reason in checked.one("first")["reason"]
     assert checked.one("second")["reason"] == "it needs the check first, which could not be carried out"
+
+
+def test_what_a_submission_does_to_a_check_is_its_fault(with_checks: Callable[..., Checked], tmp_path: Path) -> None:
+    """A check that cannot be carried out, again and again, and can with the solution, is FAILED and no ERROR."""
+    body = "stage.complete('server', 'greeter.py'); stage.command('server', 'test', '!', '-e', '/tmp/mark')"
+    hostile = tmp_path / "hostile"
+    hostile.mkdir()
+    (hostile / "greeter.py").write_text("open('/tmp/mark', 'w').close()\n")
+    checked = with_checks(BROKEN_CHECK.format(mark=MARK, body=body), submission=hostile)
+    assert checked.states() == {"first": "FAILED", "second": "BLOCKED"}
+    assert checked.status == LabError.exit_code
+    assert "with the exercise's own solution it can be" in checked.one("first")["expected"]
+    assert "exit status 1" in checked.one("first")["observed"]
 
 
 def test_a_module_that_cannot_be_imported(with_checks: Callable[[str], Checked]) -> None:

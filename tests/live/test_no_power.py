@@ -73,6 +73,7 @@ REFUSED = {
     **dict.fromkeys(("freebind4", "freebind6", "flow-label"), "EPERM"),
     **dict.fromkeys(("transparent4", "transparent6"), "EPERM"),
     **dict.fromkeys(("untraced-child", "filter-prctl", "filter-seccomp"), "EPERM"),
+    **dict.fromkeys(("be-traced", "trace"), "EPERM"),
     **dict.fromkeys(("clone3", "requests"), "ENOSYS"),
     "message-queue": "EMFILE",
 }

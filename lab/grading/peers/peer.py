@@ -7,7 +7,8 @@ Its first line is about the socket, {"protocol": "tcp", "address": "192.0.2.10",
 {"send": BASE64, "read": N} or "read": "line", "end", "some" or "" for nothing, {"empty": true} sends a datagram without
 content, {"shut": true} ends its own half of a connection, and {"reset": true} breaks it off. The answer has what was
 read, "data": BASE64, and "end": true if the other end was reached. What went wrong is {"error": "ECONNREFUSED"};
-"timeout" if nothing came in time.
+"timeout" if nothing came in time, or not all that is wanted in little more: who sends a byte now and then is not heard
+for ever.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import json
 import socket
 import struct
 import sys
+import time
 from typing import Any
 
 Step = dict[str, Any]
 
 MOST = 1 << 18
 """Nothing much longer is read, whatever comes. In BASE64 it fits into what a command may print, which is 1 MiB."""
+MORE_SECONDS = 1.0
+"""that a step may take beyond its wait, in which something has to come each time"""
 
 
 def opened(step: Step) -> socket.socket:
@@ -49,11 +53,15 @@ def is_whole(data: bytes, wanted: int | str) -> bool:
     return isinstance(wanted, int) and len(data) >= wanted
 
 
-def read(s: socket.socket, wanted: int | str, found: Step) -> None:
-    """Read into `found`."""
+def read(s: socket.socket, wanted: int | str, found: Step, *, wait: float, deadline: float) -> None:
+    """Read into `found`, for at most `wait` seconds without a byte."""
     data = b""
     try:
         while wanted != "" and not is_whole(data, wanted) and len(data) < MOST:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            s.settimeout(min(wait, left))
             piece = s.recv(MOST if s.type == socket.SOCK_DGRAM else 65536)
             data += piece
             if s.type == socket.SOCK_DGRAM:
@@ -62,11 +70,13 @@ def read(s: socket.socket, wanted: int | str, found: Step) -> None:
                 found["end"] = True
                 break
     finally:
+        s.settimeout(wait)
         found["data"] = base64.b64encode(data).decode()
 
 
-def take(s: socket.socket, step: Step, found: Step) -> None:
+def take(s: socket.socket, step: Step, found: Step, *, wait: float) -> None:
     """Carry out one step."""
+    deadline = time.monotonic() + wait + MORE_SECONDS
     if step.get("reset"):
         # To linger for no time is to give up what was not sent, with RST in the place of FIN (socket(7)).
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -79,21 +89,21 @@ def take(s: socket.socket, step: Step, found: Step) -> None:
     if step.get("send"):
         data = base64.b64decode(step["send"])
         s.sendall(data) if s.type == socket.SOCK_STREAM else s.send(data)
-    read(s, step.get("read", ""), found)
+    read(s, step.get("read", ""), found, wait=wait, deadline=deadline)
 
 
 def main() -> None:
     """Take a step for each line of the standard input."""
-    s = None
+    s, wait = None, 0.0
     for line in sys.stdin:
         step = json.loads(line)
         found = {}
         try:
             if s is None:
-                s = opened(step)
+                s, wait = opened(step), step["wait"]
                 found["own"] = s.getsockname()[:2]
             else:
-                take(s, step, found)
+                take(s, step, found, wait=wait)
         except TimeoutError:
             found["error"] = "timeout"
         except OSError as error:

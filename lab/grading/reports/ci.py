@@ -60,7 +60,7 @@ def _case(record: Record, verdict: Verdict) -> TestCase:
     if result is not None:
         case.result = result
     if verdict.evidence:
-        case.system_out = "\n\n".join(map(_evidence, verdict.evidence)).replace(ATTACHMENT, ATTACHMENT[1:])
+        case.system_out = "\n\n".join(map(_evidence, verdict.evidence)).replace(ATTACHMENT, f"[ {ATTACHMENT[1:]}")
     return case
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
-LISTED = {"x86_64": (56, 317, 206), "aarch64": (220, 277, 0)}
-CLONE, SECCOMP, IO_SETUP = LISTED[platform.machine()]
+LISTED = {"x86_64": (56, 317, 206, 101), "aarch64": (220, 277, 0, 117)}
+CLONE, SECCOMP, IO_SETUP, PTRACE = LISTED[platform.machine()]
 CLONE3 = 435
 CLONE_UNTRACED = 0x00800000
 CHILD_ENDS = 17
@@ -68,6 +68,8 @@ ATTEMPTS: dict[str, Callable[[], None]] = {
     "filter-seccomp": lambda: a_filter(lambda program: libc.syscall(SECCOMP, 1, 0, program)),
     "requests": lambda: call(IO_SETUP, 1, ctypes.byref(ctypes.c_ulong())),
     "message-queue": message_queue,
+    "be-traced": lambda: call(PTRACE, 0, 0, None, None),
+    "trace": lambda: call(PTRACE, 0x4206, os.getppid(), None, None),
     # What is meant to work, by the same way of calling.
     "plain-option4": lambda: option(socket.AF_INET, socket.SOCK_STREAM, socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
     "plain-option6": lambda: option(socket.AF_INET6, socket.SOCK_DGRAM, 41, socket.IPV6_V6ONLY, 1),

@@ -81,7 +81,7 @@ EVERY_LAYER = replace(
 
 HOSTILE_TEXT = (
     "</script></pre><b>\x1b[31mred\x1b]0;title\x07 \x00\x0b\ufffe\udc80 \u202eoverride [bold]rich[/bold] :smile: "
-    "]]> &amp; {{ 7 * 7 }} [[ATTACHMENT|/etc/passwd]] ::error::\r\n\tsecond" + "x" * 5000
+    "]]> &amp; {{ 7 * 7 }} [[ATTACHMENT|/etc/passwd]] [[[ATTACHMENT|/etc/hosts]] ::error::\r\n\tsecond" + "x" * 5000
 )
 HOSTILE = replace(
     SCORED,

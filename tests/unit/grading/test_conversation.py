@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_what_comes_too_late(served: Callable[[Serve], Endpoint]) -> None:
 
     seen = asked(served(half), "go", "line", wait=0.3)
     assert (seen.data, seen.error, seen.end) == (b"hal", "timeout", False)
+
+
+def test_one_byte_now_and_then_is_not_heard_for_ever(served: Callable[[Serve], Endpoint]) -> None:
+    """A step ends in its time also if something comes in each wait, or a submission decides when a check ends."""
+
+    def drip(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.1)
+
+    began = time.monotonic()
+    seen = asked(served(drip), "go", "line", wait=0.5)
+    assert (set(seen.data), seen.error, seen.end) == (set(b"x"), "timeout", False)
+    assert time.monotonic() - began < 4
 
 
 def test_nobody_is_there() -> None:
