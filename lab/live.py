@@ -378,7 +378,7 @@ class Instance:
         return self.wiring.output(host, program)
 
     def stop(self, host: str, program: str) -> None:
-        """End a program that was started, and its process group. Raises UsageError if there is none of that name.
+        """End a program that was started, and all of its session. Raises UsageError if there is none of that name.
 
         A child with a session of its own (setsid(2)) goes on until a reset.
         """

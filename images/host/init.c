@@ -12,7 +12,8 @@
  *
  *   run  CWD  ARGC  ARG...  NAME=VALUE...     with three descriptors (SCM_RIGHTS): stdin, stdout, stderr
  *        answers "pid N", then "exit N" or "signal N" when it ends, and closes;
- *        if the other side closes first, the program and its process group are killed, and then it answers the end.
+ *        if the other side closes first, the program, its process group and its session are killed, and then it answers
+ *        the end.
  *   hold CWD ARGC ARG... NAME=VALUE...
  *        the same as run, but the child stops (SIGSTOP) while it is still this process' equal: whoever traces it begins
  *        and continues it, and no program can.
@@ -29,6 +30,7 @@
  * if the container has it, which is not for programs unless the command line says so too.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -255,6 +257,24 @@ static int kill_all(void) {
     return -1;
 }
 
+/*
+ * A shell with job control puts each command into a process group of its own (setpgid(2)); the session stays. What is
+ * forked while the list is read is in the next one.
+ */
+static void kill_session(pid_t session) {
+    int round;
+    for (round = 0; round < 3; round++) {
+        DIR *processes = opendir("/proc");
+        struct dirent *entry;
+        if (!processes) return;
+        while ((entry = readdir(processes))) {
+            pid_t process = atoi(entry->d_name);
+            if (process > 1 && getsid(process) == session) kill(process, SIGKILL);
+        }
+        closedir(processes);
+    }
+}
+
 static void serve(int index) {
     static char text[MOST_BYTES + 1];
     static char *strings[MOST_STRINGS];
@@ -278,6 +298,7 @@ static void serve(int index) {
         if (connections[index].program > 0) {
             kill(-connections[index].program, SIGKILL);
             kill(connections[index].program, SIGKILL); /* it may not lead its group yet */
+            kill_session(connections[index].program);
             connections[index].ending = 1; /* only once it has ended are its ports free, and only then is that told */
         } else
             close_connection(index);

@@ -111,7 +111,7 @@ def stop(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="Its name, as `lab status` shows it.")],
     name: InstanceName = None,
 ) -> None:
-    """End a program that was started, with its process group.
+    """End a program that was started, with all of its session.
 
     A child that made a session of its own (setsid) goes on, with its ports; `lab reset` ends that too.
     """

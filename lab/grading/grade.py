@@ -65,13 +65,13 @@ def running(engine: Engine, exercise: Exercise) -> tuple[str, ...]:
 
 
 def kept_instance(engine: Engine, exercise: Exercise, named: str | None) -> str | None:
-    """The instance that a learner works with: the one that is named, if it is one of this exercise, or the only one.
+    """The instance that a learner works with: the one that is named; if none is, the only one of this exercise.
 
-    Of several none is taken: they may be somebody else's.
+    Of several none is taken, and none if one of another exercise is named: they may be somebody else's.
     """
     there = running(engine, exercise)
-    if named in there:
-        return named
+    if named is not None:
+        return named if named in there else None
     return there[0] if len(there) == 1 else None
 
 

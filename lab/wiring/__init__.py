@@ -153,7 +153,7 @@ class Wiring(Protocol):
         """What such a program printed last."""
 
     def stop(self, host: str, program: str) -> None:
-        """Kill such a program, and its process group."""
+        """Kill such a program, and all of its session."""
 
     def segments(self) -> dict[str, str]:
         """What is carried out on the segments, as text: see segments.seen."""

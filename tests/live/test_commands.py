@@ -389,6 +389,18 @@ def test_a_shell_whose_window_is_closed_leaves_nothing(shell: tuple[int, int], l
     )
 
 
+def test_stop_ends_what_a_shell_has_put_into_groups_of_its_own(lab: Instance) -> None:
+    """With job control each command has a process group of its own; its session is the shell's."""
+    lab.start("alice", ["bash", "-c", "set -m; sleep 600 & sleep 600 & echo ready; wait"], name="jobs")
+    until(lambda: lab.output("alice", "jobs").text, wanted=lambda text: b"ready" in text, what="both jobs")
+    lab.stop("alice", "jobs")
+    until(
+        lambda: lab.wiring.look(["processes"], hosts=["alice"])["alice"]["processes"],
+        wanted=lambda processes: processes == [],
+        what="no process in alice",
+    )
+
+
 def test_a_script_is_fed_to_a_shell(call: Call) -> None:
     """Without a terminal here, the shell reads commands and ends with them."""
     done = call("shell", "alice", stdin=b"echo sum $((40 + 2)); exit 3\n")
