@@ -7,7 +7,7 @@ BIN   := $(VENV)/bin
 NAMED := $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images lab-up lab-down lab-reset lab-status note test test-unit lint bench clean
+.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-unit lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ lint: $(VENV)/.ready ## Check style and types
 
 note: setup ## Show every claim of the note, and write the page of it
 	@$(BIN)/lab note --all --html docs/note.html
+
+verify: setup ## Let every exercise prove its checks
+	@$(BIN)/lab verify
 
 bench: setup ## Measure, as ratios side by side
 	@$(BIN)/python tests/bench/bench.py

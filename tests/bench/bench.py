@@ -314,7 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="socketlab beside Compose and bare containers")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", default="5,30,100")
-    parser.add_argument("--labs", action="store_true", help="only the labs that come along")
+    parser.add_argument("--labs", action="store_true", help="only the labs and exercises that come along")
     chosen = parser.parse_args()
     sizes = [] if chosen.labs else [int(size) for size in chosen.sizes.split(",")]
     times = Times()

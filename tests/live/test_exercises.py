@@ -21,7 +21,7 @@ from tests.live.support import command_line
 STARTED = {**os.environ, "SOCKETLAB_NAME": "exercise-1-started"}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_every_exercise_is_proven() -> None:
     """Of each, the solution passes, the starter gets no points, each wrong answer fails what it names; twice."""
     done = subprocess.run([sys.executable, "-m", "lab", "verify", "--json"], capture_output=True, check=False)
