@@ -49,6 +49,7 @@ class Wire:
         self._at = HEADER.size
         self._names: dict[int, str] = {}
         self._told = 0
+        self._is_cut = False
 
     def name(self) -> str:
         """The name that is next. Raises DNSException and IndexError."""
@@ -103,10 +104,13 @@ class Wire:
         return [Record(name=name, ttl=ttl, type=word, text=self._text(kind, group, start, length)[:MOST_TEXT])]
 
     def _text(self, kind: int, group: int, start: int, length: int) -> str:
-        self._told += length
-        if self._told <= MOST_DATA:
+        if self._told + length <= MOST_DATA:
+            self._told += length
             try:
-                return dns.rdata.from_wire(*_numbers(group, kind), self._data, start, length).to_text()
+                words: str = dns.rdata.from_wire(*_numbers(group, kind), self._data, start, length).to_text()
+                # Two bytes may point to a name of 255 (RFC 1035 §4.1.4), and take as long as that to be told.
+                self._told += max(0, len(words) - length)
+                return words
             # A record of a type that dnspython knows may fail in ways of its own.
             except (
                 dns.exception.DNSException,
@@ -117,7 +121,8 @@ class Wire:
                 ValueError,
             ) as e:
                 self.unreadable.append(f"a record's data: {_words(e)}")
-        elif self._told - length <= MOST_DATA:
+        elif not self._is_cut:
+            self._is_cut = True
             self.unreadable.append(f"of the records' data the first {MOST_DATA} bytes are told in words")
         return f"\\# {length} {self._data[start : start + min(length, MOST_TEXT)].hex()}"
 

@@ -268,7 +268,7 @@ def _sent_once(stage: CheckStage, sent: Iterable[bytes], count: int) -> None:
 
 @pytest.mark.check(points=1)
 def test_whole(stage: CheckStage) -> None:
-    """By TCP, on the same wire, all messages are answered: none is lost."""
+    """By TCP, on the same wire, all messages are answered; one that a server does not answer is told."""
     address, port, count = stage.value("FAR"), stage.value("PORT"), stage.number("COUNT")
     server = stage.serve("server", "answers.py", address, port, at=f"tcp/{address}:{port}")
     for attempt in range(1, ATTEMPTS + 1):
@@ -298,6 +298,21 @@ def test_whole(stage: CheckStage) -> None:
             layer=Layer.PROGRAM,
             hint="a line for each number, in their order, and then the end of this half of the connection",
         )
+    _told_by_answers(stage)
+
+
+def _told_by_answers(stage: CheckStage) -> None:
+    """Of a server that leaves one message without an answer, lost.py has to tell which one."""
+    address, port, silent = stage.value("ADDRESS"), stage.value("PORT"), stage.value("SILENT")
+    stage.serve("server", "answers.py", address, port, silent, at=f"tcp/{address}:{port}")
+    done = stage.complete("alice", "lost.py", "tcp", address, port, stage.value("COUNT"))
+    stage.expect(
+        f"what lost.py prints about a server of ours that does not answer the message {silent}",
+        _first(done),
+        f"lost: {silent}",
+        layer=Layer.BYTES if done.lines else Layer.PROGRAM,
+        hint="TCP brings every message, and does not answer it: only the answers that came tell which did",
+    )
 
 
 def _tried(stage: CheckStage, *words: object) -> tuple[Completed | None, FailedError | None]:

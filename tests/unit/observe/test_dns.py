@@ -175,7 +175,20 @@ def test_a_large_message_takes_no_time(name: bytes) -> None:
     (found,) = messages(over_tcp(framed(data)))
     assert process_time() - begun < 1
     assert isinstance(found, Query)
-    assert found.unreadable == f"of {count} records the first 256 are read"
+    told = "of the records' data the first 8192 bytes are told in words"
+    assert found.unreadable == f"{told}; of {count} records the first 256 are read"
+
+
+def test_names_in_words_are_bounded() -> None:
+    """Two bytes that point to a long name (RFC 1035 §4.1.4) count as what they are told with."""
+    name = b"\1a" * 120 + b"\0"
+    one = record(5, b"\xc0\x0c", name=b"\xc0\x0c")
+    data = struct.pack("!HHHHHH", 7, 0x8400, 1, 250, 0, 0) + name + b"\0\5\0\1" + one * 250
+    (found,) = messages(over_tcp(framed(data)))
+    assert isinstance(found, Query)
+    assert found.answer is not None
+    told = [one.text for one in found.answer.records if not one.text.startswith("\\#")]
+    assert 0 < len("".join(told)) <= 8192 + 255
 
 
 def test_data_in_words_are_bounded() -> None:

@@ -1,8 +1,8 @@
 """Answer messages at one port, over TCP and over UDP, as the exercise asks for.
 
-    python3 answers.py ADDRESS PORT
+    python3 answers.py ADDRESS PORT [SILENT]
 
-For each TCP connection that has ended it prints the messages that came.
+The message SILENT is not answered over TCP. For each TCP connection that has ended it prints the messages that came.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+
+SILENT = b" ".join(word.encode() for word in sys.argv[3:])
 
 
 def answer(count: int, message: bytes) -> bytes:
@@ -36,7 +38,7 @@ def stream(connection: socket.socket) -> None:
                 *lines, rest = (rest + data).split(b"\n")
                 first = len(came) + 1
                 came += lines
-                told = [answer(count, line) + b"\n" for count, line in enumerate(lines, start=first)]
+                told = [answer(count, line) + b"\n" for count, line in enumerate(lines, start=first) if line != SILENT]
                 connection.sendall(b"".join(told))
         except OSError:
             pass
