@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab.text import cut
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
@@ -20,14 +22,10 @@ class Table:
 
     def bounded(self, *, rows: int, characters: int) -> Table:
         """The same, with so many rows and characters in each cell at most, and what was left out told."""
-        kept = [tuple(_cut(cell, characters) for cell in row) for row in self.rows[:rows]]
+        kept = [tuple(cut(cell, characters) for cell in row) for row in self.rows[:rows]]
         if len(self.rows) > rows:
             kept.append((f"… and {len(self.rows) - rows} more", *("" for _ in self.columns[1:])))
         return replace(self, rows=tuple(kept))
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else f"{text[:characters]} … ({len(text)} characters)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,6 +40,11 @@ def lines(text: str) -> list[str]:
     return [printable(line.expandtabs()) for line in text.splitlines()] or [""]
 
 
+def cut(text: str, most: int) -> str:
+    """So many characters of a text at most, and if there are more, how many."""
+    return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
+
+
 def joined(address: object, port: object, *, device: str = "") -> str:
     """`192.0.2.1:80`, `[2001:db8::1]:80` (RFC 3986 §3.2.2); with a device `192.0.2.1%eth0:80`, as ss(8) writes it."""
     host = f"[{address}]" if ":" in str(address) else str(address)

@@ -1,1 +1,1 @@
-"""Submissions and what is said of them: what is asked for, what was handed in, verdicts. No command uses it yet."""
+"""Submissions and what is said of them: what is asked for, what was handed in, verdicts."""

@@ -13,7 +13,7 @@ from lab.grading.record import Layer
 from lab.live import Instance
 from lab.stage import PAUSE, SEEN_SECONDS, Stage
 from lab.talk import Talk
-from lab.text import printable
+from lab.text import cut, printable
 
 LAST_LINES = 12
 MOST_TEXT = 2000
@@ -45,8 +45,7 @@ def short(value: object) -> str:
     """A value in words, cut if it is long: a submission may have made it."""
     if isinstance(value, bytes):
         value = repr(value)[1:]
-    text = str(value)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} … ({len(text)} characters)"
+    return cut(str(value), MOST_TEXT)
 
 
 def lines_in(text: str) -> list[str]:

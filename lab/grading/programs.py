@@ -251,6 +251,7 @@ class Programs(Judging):
     def fail_at(
         self, broke: Diagnosis, what: str, *, expected: object, hint: str, tables: Iterable[Table] = ()
     ) -> NoReturn:
+        """End the check at the layer that broke; a `hint` of the check's own comes before the diagnosis'."""
         self.fail(
             what,
             expected=expected,

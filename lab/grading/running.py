@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from lab import waiting
-from lab.grading.judging import said_table
+from lab.grading.judging import lines_in, said_table
 from lab.grading.record import Layer
 from lab.stage import PAUSE, SEEN_SECONDS
 from lab.text import printable
@@ -34,8 +34,7 @@ class Running:
     @property
     def lines(self) -> list[str]:
         """What it printed so far, without empty lines."""
-        text = self._stage.output(self.host, self._name)
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return lines_in(self._stage.output(self.host, self._name))
 
     def until(
         self,

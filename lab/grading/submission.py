@@ -141,10 +141,7 @@ def _file(folder: int, name: str, asked: AskedFile, others: set[str]) -> bytes:
     """The content of a file. Raises _FaultError."""
     wanted = f"a file ({asked.what})"
     try:
-        # O_NONBLOCK: a named pipe would else wait for somebody who writes.
-        descriptor = os.open(
-            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=folder
-        )
+        descriptor = os.open(name, _CAREFULLY, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _FaultError(wanted, "a symbolic link", "hand in the file itself") from None

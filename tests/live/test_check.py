@@ -316,17 +316,18 @@ def test_watch_checks_again_on_a_change(exercise: Path, folder: Path) -> None:
     )
     assert child.stdout is not None
     assert child.stderr is not None
+    stdout, stderr = child.stdout.fileno(), child.stderr.fileno()
     printed = b""
 
     def shown(text: bytes) -> None:
         nonlocal printed
         while text not in printed:
-            piece = os.read(child.stdout.fileno(), 10_000)  # type: ignore[union-attr]
+            piece = os.read(stdout, 10_000)
             assert piece, printed
             printed += piece
 
     def waits() -> bool:
-        return child.stderr is not None and b"watching" in os.read(child.stderr.fileno(), 10_000)
+        return b"watching" in os.read(stderr, 10_000)
 
     shown(b"0 of 10 points")
     until(waits, wanted=bool, what="the wait for a change")

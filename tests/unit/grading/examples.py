@@ -116,7 +116,8 @@ RECORDS = {
 }
 
 
-def altered(record: Record, *, ignored: tuple[str, ...] = (), **of_second: str) -> Record:
-    """The record with other ignored files, and with other texts in its second verdict."""
+def altered(record: Record, *, ignored: tuple[str, ...] = (), expected: str = "", observed: str = "") -> Record:
+    """The record with other ignored files, and with other texts in its second verdict, where some are given."""
     first, second, *others = record.verdicts
-    return replace(record, ignored=ignored, verdicts=(first, replace(second, **of_second), *others))  # type: ignore[arg-type]
+    changed = replace(second, expected=expected or second.expected, observed=observed or second.observed)
+    return replace(record, ignored=ignored, verdicts=(first, changed, *others))
