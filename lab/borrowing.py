@@ -7,7 +7,7 @@ today's images. One of its own has a name that nobody else has, and is removed a
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -29,10 +29,8 @@ class Borrowed:
     """whether it stays when it is given back"""
 
 
-def attached(
-    engine: Engine, found: instances.Running, lab: Lab, refs: Mapping[str, str], stack: ExitStack
-) -> Instance | None:
-    """A running instance under its turn, which ends with the stack; None if it is not that lab, broken or not free."""
+def attached(engine: Engine, found: instances.Running, stack: ExitStack) -> Instance | None:
+    """A running instance under its turn, which ends with the stack; None if it is broken or not free."""
     if not found.whole:
         return None
     with ExitStack() as own:
@@ -41,11 +39,10 @@ def attached(
             own.enter_context(instance.wiring.turn(seconds=0))
         except (AgentError, InstanceError):  # another is at work on it, or has just ended it
             return None
-        # One that is not sealed is about to be started by another.
-        if instance.wiring.is_sealed() and instance.lab == lab and is_current(found, refs):
-            stack.push(own.pop_all())
-            return instance
-    return None
+        if not instance.wiring.is_sealed():  # another is about to start it
+            return None
+        stack.push(own.pop_all())
+        return instance
 
 
 def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
@@ -56,14 +53,14 @@ def is_current(found: instances.Running, refs: Mapping[str, str]) -> bool:
 
 @contextmanager
 def borrowed(
-    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, kept: Collection[str] = ()
+    engine: Engine, lab: Lab, *, prefix: str, refs: Mapping[str, str], say: Say, kept: str | None = None
 ) -> Iterator[Borrowed]:
-    """One of the instances `kept`, as it was when it came up; if none of them is that lab and free, a new one.
+    """The instance named `kept`, as it was when it came up; if it is not that lab, or not free, a new one.
 
     A kept one is reset at the end, too. If that cannot be proven, it is removed.
     """
     with ExitStack() as stack:
-        instance = _kept(engine, lab, kept, refs=refs, say=say, stack=stack)
+        instance = None if kept is None else _kept(engine, lab, kept, refs=refs, say=say, stack=stack)
         if instance is not None:
             yield Borrowed(instance=instance, kept=True)
             _remove_unless_reset(engine, instance, stack, say)
@@ -78,17 +75,17 @@ def borrowed(
 
 
 def _kept(
-    engine: Engine, lab: Lab, kept: Collection[str], *, refs: Mapping[str, str], say: Say, stack: ExitStack
+    engine: Engine, lab: Lab, name: str, *, refs: Mapping[str, str], say: Say, stack: ExitStack
 ) -> Instance | None:
-    for found in instances.running(engine) if kept else ():
-        if found.name not in kept:
-            continue
-        with ExitStack() as own:
-            instance = attached(engine, found, lab, refs, own)
-            if instance is not None and _remove_unless_reset(engine, instance, own, say):
-                stack.push(own.pop_all())
-                return instance
-    return None
+    found = next((one for one in instances.running(engine) if one.name == name), None)
+    if found is None or not is_current(found, refs):
+        return None
+    with ExitStack() as own:
+        instance = attached(engine, found, own)
+        if instance is None or instance.lab != lab or not _remove_unless_reset(engine, instance, own, say):
+            return None
+        stack.push(own.pop_all())
+        return instance
 
 
 def _remove_unless_reset(engine: Engine, instance: Instance, stack: ExitStack, say: Say) -> bool:

@@ -194,7 +194,7 @@ def _checked(
             read,
             chosen,
             refs=refs,
-            kept=[kept] if kept else [],
+            kept=kept,
             say=progress.say,
             about=lambda id_: progress.say(f"checking {id_}: {titles[id_]}"),
         )

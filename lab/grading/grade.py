@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab import instances
@@ -101,11 +101,11 @@ def check(
     variant: Variant,
     *,
     refs: Mapping[str, str],
-    kept: Collection[str] = (),
+    kept: str | None = None,
     say: Say,
     about: About = lambda _: None,
 ) -> Record:
-    """Check a submission on one of the instances `kept`; if none is this lab and free, on one of its own.
+    """Check a submission on the instance named `kept`; if it is not this lab, or not free, on one of its own.
 
     Raises LabError if there is no instance to be had.
     """

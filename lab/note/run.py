@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from lab import images, instances, labfiles, live
-from lab.borrowing import is_current
+from lab.borrowing import attached, is_current
 from lab.engine import Engine
-from lab.errors import AgentError, InstanceError, LabError
+from lab.errors import InstanceError, LabError
 from lab.evidence import Evidence
 from lab.live import Instance
 from lab.model import Lab
@@ -102,15 +102,11 @@ class _Work:
         """The instance that was kept of a lab, if it is as a new one would be and nobody else is at work on it."""
         name = f"{PREFIX}{lab.name}"
         found = next((one for one in instances.running(self.engine) if one.name == name), None)
-        if found is None or not found.whole:
+        if found is None:
             return None
         with ExitStack() as own:
-            try:
-                instance = own.enter_context(live.attach(self.engine, found))
-                own.enter_context(instance.wiring.turn(seconds=0))
-            except (AgentError, InstanceError):  # another is at work on it, or has just ended it
-                return None
-            if not instance.wiring.is_sealed():  # another is about to start it
+            instance = attached(self.engine, found, own)
+            if instance is None:
                 return None
             if instance.lab == lab and is_current(found, self.refs):
                 stack.push(own.pop_all())
