@@ -148,10 +148,10 @@ def check(
     The exit status is 0 if every check has passed, 1 if one has not, 9 if one could not be carried out.
     """
     from lab import images
-    from lab.grading import library, submission, watching
+    from lab.grading import library, watching
 
     loaded = library.load(exercise)
-    submission.read(folder, loaded.exercise)  # a mistake in the call is told before an engine is asked
+    loaded.handed_in(folder)  # a mistake in the call is told before an engine is asked
     reports = _Reports(as_json=as_json, junit=junit, page=page)
     with opened_engine() as engine:
         with console.Progress() as progress:
@@ -181,9 +181,9 @@ def _checked(
     reports: _Reports,
 ) -> Record:
     """Check what lies in the folder now, and tell of it."""
-    from lab.grading import grade, library, submission
+    from lab.grading import grade
 
-    read = submission.read(folder, loaded.exercise, given=loaded.files(library.STARTER))
+    read = loaded.handed_in(folder)
     kept = grade.kept_instance(engine, loaded.exercise, name)
     chosen = grade.suited_variant(loaded, variant, kept)
     titles = {one.check.id: one.check.title for one in loaded.checks}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from lab.errors import UsageError
-from lab.grading import carrying, library, submission
+from lab.grading import carrying, library
 from lab.grading.carrying import About, Task
 from lab.grading.record import Layer, State, Verdict
 
@@ -62,7 +62,7 @@ def _one(task: Task, id_: str, verdicts: Iterable[Verdict], about: About) -> Ver
 def _solution(task: Task) -> Task | None:
     """The same with the exercise's own solution; None if there is none to be had."""
     try:
-        read = submission.read(task.loaded.folder / library.SOLUTION, task.loaded.exercise)
+        read = task.loaded.handed_in(task.loaded.folder / library.SOLUTION)
     except UsageError:
         return None
     return None if read.faults else replace(task, submission=read)

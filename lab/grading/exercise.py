@@ -36,7 +36,7 @@ class AskedFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mistake:
-    """A wrong submission that comes along, and the checks that must fail for it."""
+    """A wrong submission that comes along, as far as it differs from the solution, and the checks that it must fail."""
 
     name: str
     fails: tuple[str, ...]

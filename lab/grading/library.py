@@ -11,9 +11,10 @@ from pathlib import Path
 
 from lab import labfiles, yamltree
 from lab.errors import LabFileError, UsageError
-from lab.grading import checks, conversation, exercise
+from lab.grading import checks, conversation, exercise, submission
 from lab.grading.checks import Found
 from lab.grading.exercise import Exercise
+from lab.grading.submission import Submission
 from lab.model import Lab
 from lab.text import suggestion
 
@@ -59,6 +60,15 @@ class Loaded:
                 f"{_shown(self.folder / README)}: expected $NAME only for variables of the exercise, found: {error}",
                 hint="a $ is written $$",
             ) from error
+
+    def handed_in(self, folder: Path) -> Submission:
+        """What a folder holds of the files that are asked for. Raises UsageError if it is no folder.
+
+        One of the exercise's own wrong answers has only the files in which it differs from the solution.
+        """
+        is_wrong = folder.resolve().parent == (self.folder / WRONG).resolve()
+        solution = submission.read(self.folder / SOLUTION, self.exercise) if is_wrong else None
+        return submission.read(folder, self.exercise, given=self.files(STARTER), otherwise=solution)
 
     def files(self, part: str) -> dict[str, bytes]:
         """The files of its starter, solution or one of its wrong answers."""

@@ -83,10 +83,13 @@ class _FaultError(Exception):
         self.expected, self.observed, self.hint = expected, observed, hint
 
 
-def read(folder: Path, exercise: Exercise, *, given: Container[str] = ()) -> Submission:
+def read(
+    folder: Path, exercise: Exercise, *, given: Container[str] = (), otherwise: Submission | None = None
+) -> Submission:
     """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder.
 
-    Nobody is told that files of the names `given`, which come with a starter, are not looked at.
+    Nobody is told that files of the names `given`, which come with a starter, are not looked at. A file that the folder
+    has not is the one of `otherwise`.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -99,18 +102,21 @@ def read(folder: Path, exercise: Exercise, *, given: Container[str] = ()) -> Sub
             else f"`lab exercise start {exercise.number.lstrip('0') or exercise.name}` makes one to begin with",
         ) from error
     try:
-        return _read(descriptor, exercise, given)
+        return _read(descriptor, exercise, given, otherwise)
     finally:
         os.close(descriptor)
 
 
-def _read(folder: int, exercise: Exercise, given: Container[str]) -> Submission:
+def _read(folder: int, exercise: Exercise, given: Container[str], otherwise: Submission | None) -> Submission:
     there = _names(folder)
     handed, faults = [], []
     used = set()
     asked_names = {one.name for one in exercise.files}
     for asked in exercise.files:
         names = _alternatives(asked, there) if exercise.any_language else [asked.name]
+        if otherwise is not None and there.isdisjoint(names):
+            handed += [one for one in otherwise.handed if one.asked == asked.name]
+            continue
         used.update(names)
         try:
             if len(names) > 1:

@@ -17,7 +17,7 @@ from typing import Any
 from lab.borrowing import Borrowed, borrowed
 from lab.engine import Engine
 from lab.errors import UsageError
-from lab.grading import carrying, grade, library, submission
+from lab.grading import carrying, grade, library
 from lab.grading.carrying import Task
 from lab.grading.exercise import Mistake
 from lab.grading.grade import Variant
@@ -102,7 +102,7 @@ def _parts(loaded: Loaded) -> list[str]:
 
 def _checked(loaded: Loaded, part: str, variant: Variant, lent: Borrowed) -> tuple[list[Problem], bool]:
     """What is not as it must be, and whether that is because checks cannot be carried out."""
-    read = submission.read(loaded.folder / part, loaded.exercise)
+    read = loaded.handed_in(loaded.folder / part)
     if read.faults:
         return [Problem(part=part, variant="", text=str(one)) for one in read.faults], False
     task = Task(loaded=loaded, instance=lent.instance, submission=read, values=variant.mapping)

@@ -105,6 +105,22 @@ def test_nothing_of_a_learners_is_overwritten(made: Path, tmp_path: Path) -> Non
     assert (target / "greeter.py").read_text() == "mine"
 
 
+def test_a_wrong_answer_has_only_what_differs(made: Path) -> None:
+    """The rest is the solution's; whoever hands in has to hand in everything."""
+    file = made / library.FILE
+    file.write_text(file.read_text().replace("as greeter.py PORT WORD", "so\n    more.py: something else"))
+    (made / "solution" / "more.py").write_text("right = True\n")
+    loaded = library.load(str(made))
+    wrong = loaded.handed_in(made / "wrong" / "another_word")
+    assert [(one.asked, one.data) for one in wrong.handed] == [
+        ("greeter.py", (made / "wrong" / "another_word" / "greeter.py").read_bytes()),
+        ("more.py", b"right = True\n"),
+    ]
+    assert [str(one) for one in loaded.handed_in(made / "starter").faults] == [
+        "more.py: expected a file (something else), found none"
+    ]
+
+
 def test_a_lab_that_varies(made: Path) -> None:
     """Its file names a variable of the exercise's."""
     file = made / library.FILE
