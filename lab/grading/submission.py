@@ -1,30 +1,25 @@
-"""A folder that somebody hands in -> the files that an exercise asks for, or what is wrong with them.
+"""What somebody hands in -> the files that an exercise asks for, or what is wrong with them.
 
-All reading of submissions is here. Nothing of them is believed or parsed: no link is followed, nothing is opened that
-is not a regular file, and no more is read than a file may have.
+Nothing of it is believed, parsed or executed here. Where it comes from, see sources.py.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import stat
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import UsageError
+from lab.grading import archives
 from lab.grading.exercise import FILE_BYTES, AskedFile, Exercise
 from lab.grading.record import SubmittedFile
+from lab.grading.sources import SKIPPED, NoSourceError, Source, SourceError, opened
 from lab.text import nearest, printable
 
 TEXTS = (".py", ".sh", ".txt", ".md", ".json", ".yaml", ".hosts", ".conf")
 """Files with these endings are text, and therefore UTF-8."""
-MOST_ENTRIES = 10_000
 MOST_TOLD = 20
-SKIPPED = ("__pycache__", ".git", "README.md")
-"""What tools leave in a folder, and the task itself, which nobody needs to be told of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,41 +69,48 @@ class Submission:
         )
 
 
-# O_NONBLOCK: a named pipe would else wait for somebody who writes.
-_CAREFULLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-
-
-class _FaultError(Exception):
-    def __init__(self, expected: str, observed: str, hint: str = "") -> None:
-        self.expected, self.observed, self.hint = expected, observed, hint
-
-
 def read(
     folder: Path, exercise: Exercise, *, given: Container[str] = (), otherwise: Submission | None = None
 ) -> Submission:
-    """What a folder holds of the files that an exercise asks for. Raises UsageError if it is no folder.
+    """What a folder or an archive holds of the files that an exercise asks for. Raises UsageError if it is neither.
 
-    Nobody is told that files of the names `given`, which come with a starter, are not looked at. A file that the folder
-    has not is the one of `otherwise`.
+    Nobody is told that files of the names `given`, which come with a starter, are not looked at. A file that is not
+    there is the one of `otherwise`.
     """
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        observed = "a file" if error.errno == errno.ENOTDIR else (error.strerror or "an error").lower()
+        return _read(folder, exercise, given, otherwise, follow=True)
+    except NoSourceError as error:
         raise UsageError(
-            f"expected a folder with a submission, found {folder}: {observed}",
+            f"expected a submission, {error.expected}, found {folder}: {error.observed}",
             hint="is the folder meant that you are in? It is called `.`"
             if folder.name == Path.cwd().name
             else f"`lab exercise start {exercise.number.lstrip('0') or exercise.name}` makes one to begin with",
         ) from error
+
+
+def read_any(path: Path, exercise: Exercise, *, given: Container[str] = ()) -> Submission:
+    """The same of whatever lies there: what is no folder and no archive is a submission with a fault, too."""
     try:
-        return _read(descriptor, exercise, given, otherwise)
-    finally:
-        os.close(descriptor)
+        return _read(path, exercise, given, None, follow=False)
+    except NoSourceError as error:
+        return Submission(handed=(), faults=(_fault(path.name, error),))
 
 
-def _read(folder: int, exercise: Exercise, given: Container[str], otherwise: Submission | None) -> Submission:
-    there = _names(folder)
+def _read(
+    path: Path, exercise: Exercise, given: Container[str], otherwise: Submission | None, *, follow: bool
+) -> Submission:
+    """Raises NoSourceError."""
+    try:
+        with opened(path, asked={one.name for one in exercise.files}, follow=follow) as source:
+            return _of_source(source, exercise, given, otherwise)
+    except NoSourceError:
+        raise
+    except SourceError as error:
+        return Submission(handed=(), faults=(_fault(path.name, error),))
+
+
+def _of_source(source: Source, exercise: Exercise, given: Container[str], otherwise: Submission | None) -> Submission:
+    there = source.names
     handed, faults = [], []
     used = set()
     asked_names = {one.name for one in exercise.files}
@@ -120,64 +122,44 @@ def _read(folder: int, exercise: Exercise, given: Container[str], otherwise: Sub
         used.update(names)
         try:
             if len(names) > 1:
-                raise _FaultError("one file", f"several: {', '.join(names)}", "leave one of them")
-            data = _file(folder, names[0], asked, there - asked_names)
+                raise SourceError("one file", f"several: {', '.join(names)}", "leave one of them")
+            data = _file(source, names[0], asked, there - asked_names)
             handed.append(Handed(asked=asked.name, name=names[0], data=data))
-        except _FaultError as fault:
-            faults.append(Fault(name=names[0], expected=fault.expected, observed=fault.observed, hint=fault.hint))
+        except SourceError as error:
+            faults.append(_fault(names[0], error))
     rest = sorted(printable(one) for one in there - used if one not in SKIPPED and one not in given)
     more = [f"and {len(rest) - MOST_TOLD} more"] if len(rest) > MOST_TOLD else []
     return Submission(handed=tuple(handed), ignored=(*rest[:MOST_TOLD], *more), faults=tuple(faults))
 
 
-def _names(folder: int) -> set[str]:
-    """What lies in a folder, as far as it is looked at."""
-    with os.scandir(folder) as entries:
-        return {entry.name for entry, _ in zip(entries, range(MOST_ENTRIES), strict=False)}
+def _fault(name: str, error: SourceError) -> Fault:
+    return Fault(name=printable(name), expected=error.expected, observed=error.observed, hint=error.hint)
 
 
-def _alternatives(asked: AskedFile, there: set[str]) -> list[str]:
+def _alternatives(asked: AskedFile, there: frozenset[str]) -> list[str]:
     """The names under which a program may be handed in, of those that are there; the asked one if none is."""
     stem = asked.name.removesuffix(".py")
     names = [asked.name] if stem == asked.name else [asked.name, f"{stem}.sh", stem]
     return [name for name in names if name in there] or [asked.name]
 
 
-def _file(folder: int, name: str, asked: AskedFile, others: set[str]) -> bytes:
-    """The content of a file. Raises _FaultError."""
+def _file(source: Source, name: str, asked: AskedFile, others: frozenset[str]) -> bytes:
+    """The content of a file. Raises SourceError."""
     wanted = f"a file ({asked.what})"
     try:
-        descriptor = os.open(name, _CAREFULLY, dir_fd=folder)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _FaultError(wanted, "a symbolic link", "hand in the file itself") from None
-        if error.errno == errno.ENOENT:
-            near = nearest(name, others, cutoff=0.75)
-            raise _FaultError(
-                wanted, "none", f"is {printable(near)} meant? its name must be {name}" if near else ""
-            ) from None
-        raise _FaultError(wanted, (error.strerror or "an error").lower()) from None
-    try:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            raise _FaultError(wanted, "a folder" if stat.S_ISDIR(kind) else "something that is no regular file")
-        data = _content(descriptor, wanted)
-    finally:
-        os.close(descriptor)
+        data = source.content(name, FILE_BYTES)
+    except LookupError:
+        near = nearest(name, others, cutoff=0.75)
+        hint = f"is {printable(near)} meant? its name must be {name}" if near else ""
+        raise SourceError(wanted, "none", hint) from None
+    except SourceError as error:
+        rest = error.expected.removeprefix(archives.FILE)
+        expected = error.expected if rest == error.expected else f"{wanted}{rest}"
+        raise SourceError(expected, error.observed, error.hint) from None
+    if not data.strip():
+        raise SourceError(wanted, "an empty one")
     if name.endswith(TEXTS):
         _check_text(data)
-    return data
-
-
-def _content(descriptor: int, wanted: str) -> bytes:
-    data = b""
-    while piece := os.read(descriptor, FILE_BYTES + 1 - len(data)):
-        data += piece
-    if len(data) > FILE_BYTES:
-        size = os.fstat(descriptor).st_size
-        raise _FaultError(f"{wanted} of at most {FILE_BYTES // 1024} KiB", f"{size:,} bytes")
-    if not data.strip():
-        raise _FaultError(wanted, "an empty one")
     return data
 
 
@@ -186,10 +168,10 @@ def _check_text(data: bytes) -> None:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise _FaultError(
+        raise SourceError(
             "text in UTF-8",
             f"the byte 0x{data[error.start]:02x} in line {line}, which is not",
             "save it as UTF-8; every editor can",
         ) from None
     if "\0" in text:
-        raise _FaultError("text", f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}")
+        raise SourceError("text", f"a NUL character in line {text[: text.index(chr(0))].count(chr(10)) + 1}")

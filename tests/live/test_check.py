@@ -164,7 +164,7 @@ def test_no_folder(exercise: Path, tmp_path: Path) -> None:
     done = command_line("check", str(exercise), str(tmp_path / "none"))
     assert done.returncode == UsageError.exit_code
     assert done.stdout == b""
-    assert b"expected a folder with a submission, found" in done.stderr
+    assert b"expected a submission, a folder, or an archive" in done.stderr
 
 
 # -------------------------------------------------------------------------------------- its programs

@@ -123,5 +123,5 @@ def test_two_languages_are_one_too_many(tmp_path: Path) -> None:
 def test_what_is_no_folder_is_a_mistake_of_the_command(tmp_path: Path, name: str) -> None:
     """It says how to come by one."""
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="expected a folder with a submission"):
+    with pytest.raises(UsageError, match="expected a submission, a folder, or an archive"):
         handed(tmp_path / name)
