@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,11 @@ class Table:
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints of it."""
         return {"title": self.title, "columns": list(self.columns), "rows": [list(row) for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Table:
+        """The other way."""
+        return cls(title=value["title"], columns=tuple(value["columns"]), rows=tuple(map(tuple, value["rows"])))
 
     def bounded(self, *, rows: int, characters: int) -> Table:
         """The same, with so many rows and characters in each cell at most, and what was left out told."""

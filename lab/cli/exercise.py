@@ -152,16 +152,16 @@ def check(
 
     loaded = library.load(exercise)
     loaded.handed_in(folder)  # a mistake in the call is told before an engine is asked
-    reports = _Reports(as_json=as_json, junit=junit, page=page)
+    reports = Reports(as_json=as_json, junit=junit, page=page)
     with opened_engine() as engine:
         with console.Progress() as progress:
             refs = images.ensure(engine, say=progress.say)
         work = partial(_checked, engine, loaded, folder, variant, name, refs=refs, reports=reports)
         record = watching.repeated(work, folder, told=sys.stderr.write) if watch else work()
-    raise Exit(_exit_code(record))
+    raise Exit(exit_code(record))
 
 
-def _exit_code(record: Record) -> int:
+def exit_code(record: Record) -> int:
     """What `lab check` says to scripts."""
     from lab.grading.record import State
 
@@ -178,7 +178,7 @@ def _checked(
     name: str | None,
     *,
     refs: Mapping[str, str],
-    reports: _Reports,
+    reports: Reports,
 ) -> Record:
     """Check what lies in the folder now, and tell of it."""
     from lab.grading import grade
@@ -202,10 +202,10 @@ def _checked(
     return record
 
 
-class _Reports:
+class Reports:
     """Where a record is told: on the terminal, and in files."""
 
-    def __init__(self, *, as_json: bool, junit: Path | None, page: Path | None) -> None:
+    def __init__(self, *, as_json: bool, junit: Path | None = None, page: Path | None = None) -> None:
         for file in (junit, page):
             if file is not None:
                 check_writable(file)

@@ -17,7 +17,7 @@ from lab.grading import carrying, control, variants
 from lab.grading.carrying import About, Task
 from lab.grading.exercise import Exercise
 from lab.grading.library import Loaded
-from lab.grading.record import Record
+from lab.grading.record import Record, Verdict
 from lab.grading.submission import Submission
 
 KEY_VARIABLE = "SOCKETLAB_KEY"
@@ -44,9 +44,13 @@ class Variant:
 def variant(exercise: Exercise, name: str | None = None) -> Variant:
     """The variant of that name; without one a random one. Raises UsageError."""
     name = RANDOM.value(secrets.randbelow(RANDOM.size)) if name is None else variants.checked(name)
-    key = os.environ.get(KEY_VARIABLE) or DEFAULT_KEY
-    values = variants.draw(exercise.variables, exercise=exercise.name, variant=name, key=key.encode())
+    values = variants.draw(exercise.variables, exercise=exercise.name, variant=name, key=key())
     return Variant(name=name, values=values)
+
+
+def key() -> bytes:
+    """What values are drawn from."""
+    return (os.environ.get(KEY_VARIABLE) or DEFAULT_KEY).encode()
 
 
 def prefix(exercise: Exercise) -> str:
@@ -109,7 +113,7 @@ def check(
 
     Raises LabError if there is no instance to be had.
     """
-    began, started = time.monotonic(), time.time()
+    clock = Clock()
     instance = ""
     if submission.faults:
         verdicts = carrying.without_files(submission, loaded)
@@ -120,6 +124,32 @@ def check(
             verdicts = carrying.carried_out(task, as_new=True, about=about)
             verdicts = control.settled(task, verdicts, about=about)
             instance = lent.instance.name if lent.kept else ""
+    return recorded(loaded, submission, variant, verdicts, clock=clock, instance=instance)
+
+
+class Clock:
+    """When a submission's turn began."""
+
+    def __init__(self) -> None:
+        self.started = time.time()
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long that is ago."""
+        return round(time.monotonic() - self._began, 3)
+
+
+def recorded(
+    loaded: Loaded,
+    submission: Submission,
+    variant: Variant,
+    verdicts: tuple[Verdict, ...],
+    *,
+    clock: Clock,
+    instance: str = "",
+) -> Record:
+    """The record of verdicts on a submission."""
     return Record(
         exercise=loaded.exercise.name,
         title=loaded.exercise.title,
@@ -128,7 +158,7 @@ def check(
         files=submission.files,
         ignored=submission.ignored,
         verdicts=verdicts,
-        started=started,
-        seconds=round(time.monotonic() - began, 3),
+        started=clock.started,
+        seconds=clock.seconds,
         instance=instance,
     )

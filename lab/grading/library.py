@@ -134,6 +134,20 @@ def load(named: str) -> Loaded:
     return Loaded(exercise=read, checks=found, folder=place, peers=tuple(peers.items()))
 
 
+def packed(place: Path) -> dict[str, bytes]:
+    """All files of an exercise that a check can need, by their path in its folder; not its wrong answers.
+
+    Raises UsageError.
+    """
+    found = sorted(path for path in place.rglob("*") if path.is_file())
+    names = {path.relative_to(place): path for path in found}
+    return {
+        str(name): _bytes(path)
+        for name, path in names.items()
+        if name.parts[0] != WRONG and not {"__pycache__", ".git"} & set(name.parts)
+    }
+
+
 def hand_out(loaded: Loaded, target: Path, values: Mapping[str, str]) -> tuple[str, ...]:
     """Put the task and the starter into a folder; the names of what was not there yet. Raises UsageError."""
     content = {README: loaded.task(values).encode(), **loaded.files(STARTER)}

@@ -28,16 +28,31 @@ def junit(record: Record) -> str:
 
     Characters that XML cannot hold (XML 1.0 §2.2), and all others that drive a terminal, are replaced by U+FFFD.
     """
-    suite = xunit2.TestSuite(_line(record.exercise))
-    suite.timestamp = datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds")
-    for name, value in _properties(record):
-        suite.add_property(_line(name), _line(value))
-    suite.add_testcases([_case(record, one) for one in record.verdicts] or [_nothing(record)])
-    found = xunit2.JUnitXml(_line(record.title))
-    found.add_testsuite(suite)
-    found.update_statistics()
-    text: bytes = found.tostring()
-    return text.decode() + "\n"
+    suites = Suites(record.title)
+    suites.add(record, name=record.exercise)
+    return suites.xml()
+
+
+class Suites:
+    """JUnit XML with a suite for each of several records; see `junit`."""
+
+    def __init__(self, title: str) -> None:
+        self._found = xunit2.JUnitXml(_line(title))
+
+    def add(self, record: Record, *, name: str) -> None:
+        """The suite of a record."""
+        suite = xunit2.TestSuite(_line(name))
+        suite.timestamp = datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds")
+        for key, value in _properties(record):
+            suite.add_property(_line(key), _line(value))
+        suite.add_testcases([_case(name, one) for one in record.verdicts] or [_nothing(name)])
+        self._found.add_testsuite(suite)
+
+    def xml(self) -> str:
+        """All of them."""
+        self._found.update_statistics()
+        text: bytes = self._found.tostring()
+        return text.decode() + "\n"
 
 
 def _properties(record: Record) -> list[tuple[str, str]]:
@@ -52,10 +67,10 @@ def _properties(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def _case(record: Record, verdict: Verdict) -> TestCase:
+def _case(suite: str, verdict: Verdict) -> TestCase:
     # Its name comes first: GitLab drops all but one of several cases whose names are the same.
     name = f"{verdict.check.id}: {verdict.check.title}"
-    case = TestCase(_line(name), classname=_line(record.exercise), time=round(verdict.seconds, 3))
+    case = TestCase(_line(name), classname=_line(suite), time=round(verdict.seconds, 3))
     result = _result(verdict)
     if result is not None:
         case.result = result
@@ -87,9 +102,9 @@ def _told(verdict: Verdict) -> list[str]:
     return told
 
 
-def _nothing(record: Record) -> TestCase:
+def _nothing(suite: str) -> TestCase:
     # A suite without cases is taken for one that passed.
-    case = TestCase("checks", classname=_line(record.exercise))
+    case = TestCase("checks", classname=_line(suite))
     error = Error(words.NO_CHECKS, "error")
     error.text = words.NO_CHECKS
     case.result = error

@@ -1,10 +1,12 @@
-"""A record as data. Pure. `record.schema.json` beside this file describes it, docs/json.md explains it."""
+"""A record as data, and back. Pure. `record.schema.json` beside this file describes it, docs/json.md explains it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from lab.grading.record import Record, Verdict
+from lab.evidence import Table
+from lab.grading.record import Declared, Layer, Record, State, SubmittedFile, Verdict
 
 Json = dict[str, Any]
 
@@ -59,3 +61,34 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, list):
         return [_encodable(one) for one in value]
     return value
+
+
+def from_json(value: Mapping[str, Any]) -> Record:
+    """The record that `as_json` has told. Raises LookupError, TypeError or ValueError if it has not."""
+    return Record(
+        exercise=value["exercise"],
+        title=value["title"],
+        variant=value["variant"],
+        values=tuple(value["values"].items()),
+        files=tuple(SubmittedFile(name=one["name"], size=one["size"], sha256=one["sha256"]) for one in value["files"]),
+        ignored=tuple(value["ignored"]),
+        verdicts=tuple(_verdict(one) for one in value["checks"]),
+        started=value["started"],
+        seconds=value["seconds"],
+        instance=value["instance"],
+    )
+
+
+def _verdict(value: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        check=Declared(id=value["check"], title=value["title"], points=value["most"], needs=tuple(value["needs"])),
+        state=State(value["state"]),
+        layer=None if value["layer"] is None else Layer(value["layer"]),
+        what=value["what"],
+        expected=value["expected"],
+        observed=value["observed"],
+        hint=value["hint"],
+        evidence=tuple(map(Table.from_json, value["evidence"])),
+        reason=value["reason"],
+        seconds=value["seconds"],
+    )

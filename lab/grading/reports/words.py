@@ -28,11 +28,16 @@ class Detail(NamedTuple):
     text: str
 
 
+def number_of(count: int, what: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def score(record: Record) -> str:
     """`7 of 10 points`."""
     if record.score is None:
         return "no score"
-    return f"{record.score} of {record.most} {'point' if record.most == 1 else 'points'}"
+    return f"{record.score} of {number_of(record.most, 'point')}"
 
 
 def counts(record: Record) -> str:

@@ -221,6 +221,13 @@ def test_json_has_everything_of_a_check() -> None:
     }
 
 
+@EACH_RECORD
+def test_json_is_read_back(record: Record) -> None:
+    """All that it tells, after a way through a file."""
+    told = reports.as_json(record)
+    assert reports.as_json(reports.from_json(json.loads(json.dumps(told)))) == told
+
+
 def test_json_keeps_what_a_program_printed() -> None:
     """Control characters too; only what is no character is replaced."""
     observed = reports.as_json(HOSTILE)["checks"][1]["observed"]

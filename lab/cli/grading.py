@@ -1,0 +1,168 @@
+"""Commands for many submissions: grade a folder of them, go on with it, grade one again."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Exit
+
+from lab import console
+from lab.cli.common import AsJson, app, opened_engine
+from lab.cli.exercise import Reports, VariantName, exit_code
+from lab.errors import CheckError, LabError, UsageError
+from lab.text import printable
+
+if TYPE_CHECKING:
+    from lab.grading.batch.batch import Crew, Plan
+    from lab.grading.batch.journal import Head
+    from lab.grading.batch.results import Batch, Result
+    from lab.grading.library import Loaded
+    from lab.grading.record import Record
+
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the results are, or will be.")]
+
+
+@app.command("grade")
+def grade(
+    out: Out,
+    exercise: Annotated[
+        str | None, typer.Argument(metavar="EXERCISE", help="Its number, its name, or the path of its folder: ./NAME.")
+    ] = None,
+    submissions: Annotated[
+        Path | None, typer.Argument(metavar="SUBMISSIONS", help="A folder with a folder or an archive of each.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, max=64, help="How many at once. Default: one more than processors."),
+    ] = None,
+    attempts: Annotated[
+        int, typer.Option("--attempts", min=1, max=10, help="How often one is tried if something else goes wrong.")
+    ] = 3,
+    variant: VariantName = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the batch whose results are in --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json at the end.")] = False,
+) -> None:
+    """Grade a folder of submissions, several at once, each with values of its own and on a lab that is as new.
+
+    Each result is kept as soon as it is there: whatever happens, --resume goes on. The exit status is 0 if every
+    submission has a score, 9 if one has none because of something that was not its fault.
+    """
+    from lab.grading import library
+    from lab.grading.batch import batch
+
+    if resume:
+        if exercise or submissions or variant:
+            raise UsageError(
+                "expected nothing but --out with --resume: the batch knows its exercise, submissions and variants"
+            )
+        plan = batch.resumed(out)
+    else:
+        if exercise is None or submissions is None:
+            raise UsageError("expected an exercise and a folder of submissions", hint="or --resume, with --out alone")
+        plan = batch.planned(library.load(exercise), submissions, out, variant=variant or "", attempts=attempts)
+    _grade(plan, jobs=jobs, as_json=as_json)
+
+
+def _grade(plan: Plan, *, jobs: int | None, as_json: bool) -> None:
+    from lab import images
+    from lab.cli.watch import Progress
+    from lab.grading.batch import batch, local
+
+    def engage(loaded: Loaded, head: Head) -> AbstractContextManager[Crew]:
+        return local.Local(
+            exercise=head.exercise,
+            prefix=batch.prefix(head),
+            count=min(jobs or local.processors() + 1, len(plan.entries)),
+            seconds=batch.seconds_for(loaded),
+        )
+
+    with console.Progress() as progress, opened_engine() as engine:
+        images.ensure(engine, say=progress.say)  # once, and not by each worker
+    try:
+        with Progress() as watch:
+            found = batch.graded(plan, engage, watch)
+    except LabError as error:
+        error.hint = error.hint or f"`lab grade --resume --out {plan.out}` goes on with what was graded until now"
+        raise
+    except KeyboardInterrupt:
+        sys.stderr.write(f"`lab grade --resume --out {plan.out}` goes on\n")
+        raise
+    _tell(plan, found, as_json=as_json)
+
+
+def _tell(plan: Plan, found: Batch, *, as_json: bool) -> None:
+    """Write the reports, and say what came of it."""
+    from lab.grading.batch import journal, reports
+    from lab.grading.batch.reports import files
+
+    written = files.write(plan.out, found, journal.whole(plan.out, journal.read(plan.out)))
+    if as_json:
+        console.show_json(reports.as_json(found))
+    else:
+        with console.harmless():
+            for one in reports.text(found):
+                console.show(one)
+        sys.stdout.write(f"\n{plan.out}: {', '.join(written)}\n")
+    if found.without_score:
+        raise Exit(CheckError.exit_code)
+
+
+@app.command("regrade")
+def regrade(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The submission, as results.json and grades.csv call it.")],
+    out: Out,
+    keep: Annotated[bool, typer.Option("--keep", help="Have the new result take the place of the old one.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Grade a submission of a batch again, with the same values, and say whether it ends as before.
+
+    The exit status is that of `lab check`.
+    """
+    from lab import images
+    from lab.grading import grade as grading
+    from lab.grading.batch import batch, entries, journal
+    from lab.grading.batch.reports import files
+    from lab.grading.batch.results import Result
+
+    plan = batch.begun(out)
+    if batch.has_changed(plan):
+        sys.stderr.write("the exercise has changed since the batch was begun\n")
+    entry = entries.find(plan.entries, id_)
+    titles = {one.check.id: one.check.title for one in plan.loaded.checks}
+    with console.Progress() as progress, opened_engine() as engine:
+        record = grading.check(
+            engine,
+            plan.loaded,
+            batch.handed_in(plan, entry),
+            batch.variant_of(plan, entry.id),
+            refs=images.ensure(engine, say=progress.say),
+            say=progress.say,
+            about=lambda check: progress.say(f"checking {check}: {titles[check]}"),
+        )
+    Reports(as_json=as_json).tell(record)
+    before = journal.read(out).results.get(entry.id)
+    sys.stderr.write(f"{_compared(before, record)}\n")
+    if keep:
+        with journal.go_on(out)[0] as writable:
+            writable.result(Result(id=entry.id, name=printable(entry.path.name), record=record))
+        found = journal.read(out)
+        files.write(out, batch.batch(plan, found.results.values()), journal.whole(out, found))
+    raise Exit(exit_code(record))
+
+
+def _compared(before: Result | None, record: Record) -> str:
+    """Whether a submission has ended as before, and if not, in what."""
+    if before is None:
+        return "it has had no result before"
+    states = {one.check.id: one.state for one in before.record.verdicts}
+    changed = [
+        f"{one.check.id} was {states.get(one.check.id, 'not there')} and is {one.state}"
+        for one in record.verdicts
+        if states.get(one.check.id) is not one.state
+    ]
+    files = "" if before.record.files == record.files else "; its files have changed since"
+    return f"{'not as before: ' + ', '.join(changed) if changed else 'as before'}{files}"
