@@ -18,9 +18,7 @@ from lab.text import printable
 
 if TYPE_CHECKING:
     from lab.grading.batch.batch import Crew, Plan
-    from lab.grading.batch.journal import Head
     from lab.grading.batch.results import Batch, Result
-    from lab.grading.library import Loaded
     from lab.grading.record import Record
 
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the results are, or will be.")]
@@ -43,6 +41,12 @@ def grade(
         int, typer.Option("--attempts", min=1, max=10, help="How often one is tried if something else goes wrong.")
     ] = 3,
     variant: VariantName = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler", metavar="ADDRESS", help="Have the workers of a dask cluster grade: tcp://HOST:PORT."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the batch whose results are in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json at the end.")] = False,
 ) -> None:
@@ -64,34 +68,63 @@ def grade(
         if exercise is None or submissions is None:
             raise UsageError("expected an exercise and a folder of submissions", hint="or --resume, with --out alone")
         plan = batch.planned(library.load(exercise), submissions, out, variant=variant or "", attempts=attempts)
-    _grade(plan, jobs=jobs, as_json=as_json)
+    if scheduler and jobs:
+        raise UsageError("expected --jobs or --scheduler: how many jobs a cluster does at once, its workers say")
+    crew = _cluster(plan, scheduler) if scheduler else _local(plan, jobs)
+    _tell(plan, _graded(plan, crew), as_json=as_json)
 
 
-def _grade(plan: Plan, *, jobs: int | None, as_json: bool) -> None:
+def _local(plan: Plan, jobs: int | None) -> AbstractContextManager[Crew]:
+    """Workers on this machine. Raises LabError if there is no engine, or no image can be made."""
     from lab import images
-    from lab.cli.watch import Progress
     from lab.grading.batch import batch, local
-
-    def engage(loaded: Loaded, head: Head) -> AbstractContextManager[Crew]:
-        return local.Local(
-            exercise=head.exercise,
-            prefix=batch.prefix(head),
-            count=min(jobs or local.processors() + 1, len(plan.entries)),
-            seconds=batch.seconds_for(loaded),
-        )
 
     with console.Progress() as progress, opened_engine() as engine:
         images.ensure(engine, say=progress.say)  # once, and not by each worker
+    return local.Local(
+        exercise=plan.head.exercise,
+        prefix=batch.prefix(plan.head),
+        count=min(jobs or local.processors() + 1, len(plan.entries)),
+        seconds=batch.seconds_for(plan.loaded),
+    )
+
+
+def _cluster(plan: Plan, address: str) -> AbstractContextManager[Crew]:
+    """Workers of a cluster. Raises UsageError if what it takes is not installed."""
+    from lab.grading import library
+    from lab.grading.batch import batch
+
+    try:
+        from lab.grading.batch import cluster
+    except ImportError as error:
+        raise UsageError(
+            f"expected dask's distributed for --scheduler, found none: {error}",
+            hint="`pip install 'socketlab[cluster]'` installs it",
+        ) from error
+    return cluster.Cluster(
+        address,
+        exercise=plan.loaded.exercise.name,
+        files=library.packed(plan.loaded.folder),
+        prefix=batch.prefix(plan.head),
+        seconds=batch.seconds_for(plan.loaded),
+    )
+
+
+def _graded(plan: Plan, crew: AbstractContextManager[Crew]) -> Batch:
+    from lab.cli.watch import Progress
+    from lab.grading.batch import batch
+
+    goes_on = f"`lab grade --resume --out {plan.out}` goes on with what was graded until now"
     try:
         with Progress() as watch:
-            found = batch.graded(plan, engage, watch)
+            return batch.graded(plan, crew, watch)
     except LabError as error:
-        error.hint = error.hint or f"`lab grade --resume --out {plan.out}` goes on with what was graded until now"
+        if "--resume" not in error.hint:
+            error.hint = f"{error.hint}; then {goes_on}" if error.hint else goes_on
         raise
-    except KeyboardInterrupt:
-        sys.stderr.write(f"`lab grade --resume --out {plan.out}` goes on\n")
+    except (KeyboardInterrupt, SystemExit):
+        sys.stderr.write(f"{goes_on}\n")
         raise
-    _tell(plan, found, as_json=as_json)
 
 
 def _tell(plan: Plan, found: Batch, *, as_json: bool) -> None:

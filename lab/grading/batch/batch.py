@@ -7,7 +7,7 @@ import hmac
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from lab.grading import carrying, grade, library, submission
 from lab.grading.batch import entries as folder_entries
 from lab.grading.batch import journal as journals
 from lab.grading.batch.entries import Entry
-from lab.grading.batch.jobs import Job, Reply
+from lab.grading.batch.jobs import Job
 from lab.grading.batch.journal import Attempt, Head, Journal, Read
 from lab.grading.batch.local import Done
 from lab.grading.batch.results import Batch, Result
@@ -49,10 +49,6 @@ class Crew(Protocol):
 
     def look(self) -> None:
         """Raise EngineError if nobody can grade any more: that is the reason for all that fails, then."""
-
-
-Engage = Callable[[Loaded, Head], AbstractContextManager[Crew]]
-"""Makes a crew for an exercise and a batch."""
 
 
 class Watch(Protocol):
@@ -167,7 +163,7 @@ def handed_in(plan: Plan, entry: Entry) -> Submission:
 # ------------------------------------------------------------------------------------------- grading
 
 
-def graded(plan: Plan, engage: Engage, watch: Watch) -> Batch:
+def graded(plan: Plan, crew: AbstractContextManager[Crew], watch: Watch) -> Batch:
     """Grade what has no result yet. Returns when each submission has its result.
 
     Raises EngineError if the engine is gone, LabError if a result cannot be written: nothing is lost then, and a batch
@@ -183,7 +179,7 @@ def graded(plan: Plan, engage: Engage, watch: Watch) -> Batch:
         results = dict(found.results)
         watch.begin(total=len(plan.entries), done=results.values())
         grading = _Grading(plan, journal, watch, results, failed=dict(found.failed))
-        grading.all(wanted, engage)
+        grading.all(wanted, crew)
     return batch(plan, results.values())
 
 
@@ -219,24 +215,24 @@ class _Grading:
         self._replaced: dict[str, tuple[str, ...]] = {}
         self._entries = {one.id: one for one in plan.entries}
 
-    def all(self, wanted: Iterable[Entry], engage: Engage) -> None:
+    def all(self, wanted: Iterable[Entry], crew: AbstractContextManager[Crew]) -> None:
         """Until each has its result."""
         waiting = deque(wanted)
         if not waiting:
             return
-        with engage(self._plan.loaded, self._plan.head) as crew:
+        with crew as engaged:
             under_way = 0
             while waiting or under_way:
-                while waiting and under_way < crew.most:
+                while waiting and under_way < engaged.most:
                     job = self._job(waiting.popleft())
                     if job is not None:
-                        crew.submit(job)
+                        engaged.submit(job)
                         under_way += 1
-                done = crew.next(seconds=LOOK_SECONDS) if under_way else None
-                if done is not None and self._settled(done, crew):
+                done = engaged.next(seconds=LOOK_SECONDS) if under_way else None
+                if done is not None and self._settled(done, engaged):
                     under_way -= 1
                 elif done is not None:
-                    crew.submit(done.job)
+                    engaged.submit(done.job)
 
     def _job(self, entry: Entry) -> Job | None:
         """What is to be graded; None if nothing is, because files are missing: it then has its result."""
@@ -252,7 +248,7 @@ class _Grading:
     def _settled(self, done: Done, crew: Crew) -> bool:
         """Whether a job has its result: what failed is tried again, up to a limit. Raises EngineError."""
         job, reply = done.job, done.reply
-        failure = _failure(reply)
+        failure = reply.why_none
         if failure:
             crew.look()
             attempt = Attempt(id=job.id, reason=failure)
@@ -285,11 +281,3 @@ class _Grading:
         self._journal.result(result)
         self._results[job.id] = result.without_evidence()
         self._watch.result(result)
-
-
-def _failure(reply: Reply) -> str:
-    """Why there is no verdict; "" if there is one."""
-    if reply.record is None:
-        return reply.failure or "its worker gave no reason"
-    errors = [one for one in reply.record.verdicts if one.state is State.ERROR]
-    return f"{errors[0].check.id}: {errors[0].reason}" if errors else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.grading import reports
 from lab.grading.grade import Variant
-from lab.grading.record import Record
+from lab.grading.record import Record, State
 from lab.grading.submission import Handed, Submission
 
 
@@ -59,6 +59,14 @@ class Reply:
     failure: str = ""
     replaced: tuple[str, ...] = ()
     """why instances were replaced by new ones, which happens where a reset could not be proven"""
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no verdict; "" if there is one."""
+        if self.record is None:
+            return self.failure or "no reason was given"
+        errors = [one for one in self.record.verdicts if one.state is State.ERROR]
+        return f"{errors[0].check.id}: {errors[0].reason}" if errors else ""
 
     def as_text(self) -> str:
         """In one line."""
