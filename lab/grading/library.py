@@ -135,17 +135,9 @@ def load(named: str) -> Loaded:
 
 
 def packed(place: Path) -> dict[str, bytes]:
-    """All files of an exercise that a check can need, by their path in its folder; not its wrong answers.
-
-    Raises UsageError.
-    """
-    found = sorted(path for path in place.rglob("*") if path.is_file())
-    names = {path.relative_to(place): path for path in found}
-    return {
-        str(name): _bytes(path)
-        for name, path in names.items()
-        if name.parts[0] != WRONG and not {"__pycache__", ".git"} & set(name.parts)
-    }
+    """All files of an exercise, by their path in its folder. Raises UsageError."""
+    found = {path.relative_to(place): path for path in sorted(place.rglob("*")) if path.is_file()}
+    return {str(name): _bytes(path) for name, path in found.items() if "__pycache__" not in name.parts}
 
 
 def hand_out(loaded: Loaded, target: Path, values: Mapping[str, str]) -> tuple[str, ...]:

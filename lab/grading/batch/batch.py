@@ -134,7 +134,7 @@ def has_changed(plan: Plan) -> bool:
 
 
 def digest(loaded: Loaded) -> str:
-    """Of the exercise's files, but its own submissions."""
+    """Of the exercise's files."""
     made = hashlib.sha256()
     for name, data in library.packed(loaded.folder).items():
         made.update(f"{name}\0{len(data)}\0".encode() + data)

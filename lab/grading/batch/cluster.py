@@ -1,7 +1,8 @@
 """Workers on other machines: a dask.distributed cluster places jobs on its workers, each of which has a Docker engine.
 
 The exercise travels to every worker, those that come later too; jobs and replies travel as text. What a worker loses
-with its end is placed on another by dask. A worker whose engine is gone is sent away, and its job placed on another.
+with its end is placed on another by dask. A worker that cannot grade, as without an engine, is sent away, and its job
+placed on another.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PLUGIN = "socketlab"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What came of a job, and where. Without a reply there is no engine."""
+    """What came of a job, and where; without a reply, why none can come of any job there."""
 
     worker: str
     reply: str
@@ -70,13 +71,13 @@ class Grader(WorkerPlugin):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def grade(self, text: str) -> tuple[Reply, str]:
-        """What comes of a job; and, if there is none because of it, why no engine answers."""
+        """What comes of a job; and, if nothing comes of any, why."""
         worker = self._worker()
         try:
             reply = worker.grade(Job.from_text(text), seconds=self._seconds)
         finally:
             self._idle.put(worker)
-        return reply, _no_engine() if reply.why_none else ""
+        return reply, reply.unable or (_no_engine() if reply.why_none else "")
 
     def _worker(self) -> Worker:
         try:
@@ -122,6 +123,7 @@ class Cluster:
         )
         self._done: queue.SimpleQueue[tuple[Job, Future[Answer]]] = queue.SimpleQueue()
         self._nobody_since: float | None = None
+        self._unable = ""
         self.most = 1
 
     def __enter__(self) -> Cluster:
@@ -157,10 +159,14 @@ class Cluster:
             return Done(job=job, reply=Reply(failure=f"dask gave it up: {future.exception()}"))
         answer = future.result()
         if answer.why:
+            self._unable = f"{answer.worker} {answer.why}"
             self._client.retire_workers([answer.worker])
             self.submit(job)
             return None
-        return Done(job=job, reply=Reply.from_text(answer.reply))
+        try:
+            return Done(job=job, reply=Reply.from_text(answer.reply))
+        except (LookupError, TypeError, ValueError):
+            return Done(job=job, reply=Reply(failure=f"{answer.worker} said something else than a reply"))
 
     def look(self) -> None:
         """Raise EngineError if there has been no worker for a while."""
@@ -176,6 +182,7 @@ class Cluster:
         self._nobody_since = self._nobody_since or time.monotonic()
         if time.monotonic() - self._nobody_since > NOBODY_SECONDS:
             raise EngineError(
-                f"expected workers at the scheduler {self._address}, found none for {NOBODY_SECONDS:.0f} s",
+                f"expected workers at the scheduler {self._address}, found none for {NOBODY_SECONDS:.0f} s"
+                + (f"; the last that was sent away: {self._unable}" if self._unable else ""),
                 hint="`dask worker ADDRESS` starts one on each machine that has a Docker engine",
             )

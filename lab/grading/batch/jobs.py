@@ -57,6 +57,8 @@ class Reply:
 
     record: Record | None = None
     failure: str = ""
+    unable: str = ""
+    """why its worker could not even begin, with this job or any other"""
     replaced: tuple[str, ...] = ()
     """why instances were replaced by new ones, which happens where a reset could not be proven"""
 
@@ -71,11 +73,13 @@ class Reply:
     def as_text(self) -> str:
         """In one line."""
         record = None if self.record is None else reports.as_json(self.record)
-        return json.dumps({"record": record, "failure": self.failure, "replaced": list(self.replaced)})
+        return json.dumps(
+            {"record": record, "failure": self.failure, "unable": self.unable, "replaced": list(self.replaced)}
+        )
 
     @classmethod
     def from_text(cls, text: str | bytes) -> Reply:
         """The other way. Raises LookupError, TypeError or ValueError."""
         value: Mapping[str, Any] = json.loads(text)
         record = None if value["record"] is None else reports.from_json(value["record"])
-        return cls(record=record, failure=value["failure"], replaced=tuple(value["replaced"]))
+        return cls(record=record, failure=value["failure"], unable=value["unable"], replaced=tuple(value["replaced"]))

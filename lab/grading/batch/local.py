@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from lab.engine import Engine
-from lab.errors import EngineError
+from lab.errors import EngineError, LabError
 from lab.grading.batch.jobs import Job, Reply
 from lab.grading.batch.process import Worker, remove
 from lab.grading.batch.worker import Setup
@@ -50,11 +50,14 @@ class Local:
         self._jobs.put(job)
 
     def next(self, *, seconds: float) -> Done | None:
-        """The next job that is done, in whatever order; None if there is none in time."""
+        """The next job that is done, in whatever order; None if there is none in time. Raises LabError."""
         try:
-            return self._done.get(timeout=seconds)
+            done = self._done.get(timeout=seconds)
         except queue.Empty:
             return None
+        if done.reply.unable:
+            raise LabError(f"no worker can begin: {done.reply.unable}")
+        return done
 
     def look(self) -> None:
         """Raise EngineError if the engine does not answer."""

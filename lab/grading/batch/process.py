@@ -35,23 +35,31 @@ class Worker:
 
     def grade(self, job: Job, *, seconds: float) -> Reply:
         """What comes of a job within so many seconds; else, or if the process ends, that is told as a failure."""
+        deadline = time.monotonic() + seconds
         try:
-            process = self._started()
-            _send(process, job.as_text())
-            line = self._line(process, time.monotonic() + seconds)
-        except OSError as error:
-            line, why = None, f"its worker could not be reached: {error}"
-        else:
-            why = f"it was not graded within {seconds:.0f} s"
-        if line is not None:
-            with contextlib.suppress(LookupError, TypeError, ValueError):
-                return Reply.from_text(line)
-            why = "its worker answered with something else than a reply"
-        return Reply(failure=self._end(why))
+            process = self._process
+            if process is None:
+                process = self._start()
+                begun = self._answer(process, self._setup.as_text(), deadline)
+                if begun.unable:
+                    self._end("")
+                    return begun
+            return self._answer(process, job.as_text(), deadline)
+        except TimeoutError:
+            return Reply(failure=self._end(f"it was not graded within {seconds:.0f} s"))
+        except OSError:
+            return Reply(failure=self._end("its worker has ended"))
+        except (LookupError, TypeError, ValueError):
+            return Reply(failure=self._end("its worker said something else than a reply"))
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None:
-            return self._process
+    def _answer(self, process: subprocess.Popen[bytes], line: str, deadline: float) -> Reply:
+        """What the process answers to a line. Raises OSError, TimeoutError; LookupError, TypeError, ValueError."""
+        assert process.stdin is not None
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+        return Reply.from_text(self._line(process, deadline))
+
+    def _start(self) -> subprocess.Popen[bytes]:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed in _end
         self._buffer.clear()
         self._process = subprocess.Popen(
@@ -62,16 +70,15 @@ class Worker:
             # So that no signal reaches it that is meant for others at a terminal.
             start_new_session=True,
         )
-        _send(self._process, self._setup.as_text())
         return self._process
 
-    def _line(self, process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
-        """Its next line; None if there is none in time."""
+    def _line(self, process: subprocess.Popen[bytes], deadline: float) -> bytes:
+        """Its next line. Raises OSError if there is none, TimeoutError if there is none in time."""
         assert process.stdout is not None
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
-                return None
+                raise TimeoutError
             piece = os.read(process.stdout.fileno(), 1 << 20)
             if not piece or len(self._buffer) > MOST_REPLY:
                 raise BrokenPipeError("it has ended" if not piece else "it says too much")
@@ -121,12 +128,6 @@ class Worker:
         self._process = None
         if self._said is not None:
             self._said.close()
-
-
-def _send(process: subprocess.Popen[bytes], line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(line.encode() + b"\n")
-    process.stdin.flush()
 
 
 def _hang_up(process: subprocess.Popen[bytes]) -> None:

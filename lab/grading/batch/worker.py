@@ -1,8 +1,9 @@
 """A process that grades jobs, one after the other, on an instance that stays: `python -m lab.grading.batch.worker`.
 
 It is a process of its own because pytest has one session in each, and what goes wrong in it harms no other job. Lines
-of JSON come on its standard input: first a Setup, then jobs; for each a reply goes out. It ends with its input, or on
-SIGTERM, and removes its instance. It has nothing that a submission must not know but the job's own values.
+of JSON come on its standard input: first a Setup, then jobs; for each a reply goes out, of which the first says whether
+it can begin. It ends with its input, or on SIGTERM, and removes its instance. It has nothing that a submission must not
+know but the job's own values.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def main() -> None:
     try:
         _serve(replies)
     except LabError as error:
-        sys.stderr.write(f"{error}\n")
+        _say(replies, Reply(unable=str(error)))
         code = error.exit_code
     except SystemExit:
         pass
@@ -151,13 +152,18 @@ def _serve(replies: IO[str]) -> None:
     with Engine.connect() as engine:
         refs = images.ensure(engine, say=lambda _: None)
         lab: Lab | None = None
+        _say(replies, Reply())
         with Warm(engine, prefix=setup.prefix, refs=refs) as warm:
             for line in sys.stdin.buffer:
                 job = Job.from_text(line)
                 if lab is None or loaded.lab_varies:
                     lab = loaded.lab(job.variant.mapping)
-                replies.write(graded(job, loaded, warm, lab=lab).as_text() + "\n")
-                replies.flush()
+                _say(replies, graded(job, loaded, warm, lab=lab))
+
+
+def _say(replies: IO[str], reply: Reply) -> None:
+    replies.write(f"{reply.as_text()}\n")
+    replies.flush()
 
 
 if __name__ == "__main__":
