@@ -46,7 +46,10 @@ def identified(names: Iterable[str]) -> dict[str, str]:
     there = list(names)
     short = {name: archives.without_suffix(name) for name in there}
     count = Counter(short.values())
-    return {harmless(short[name] if count[short[name]] == 1 else name): name for name in there}
+    taken = set(there)
+    return {
+        harmless(short[name] if count[short[name]] == 1 and short[name] not in taken else name): name for name in there
+    }
 
 
 def harmless(name: str) -> str:
