@@ -28,7 +28,7 @@ from lab.grading.batch.local import Done
 from lab.grading.batch.process import Worker
 from lab.grading.batch.worker import Setup
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 NOBODY_SECONDS = 60.0
 """A cluster may be without a worker for a while, as when one is replaced."""
 PLUGIN = "socketlab"
@@ -54,9 +54,10 @@ class Grader(WorkerPlugin):
         self._exercise, self._files = exercise, dict(files)
         self._prefix, self._seconds = prefix, seconds
 
-    def setup(self, worker: Any) -> None:  # noqa: ARG002  # what dask calls it with
+    def setup(self, worker: Any) -> None:
         """Called by dask as a worker gets to know of it."""
-        self._folder = Path(tempfile.mkdtemp(prefix="socketlab-"))
+        # Dask removes what a worker that was killed has left there.
+        self._folder = Path(tempfile.mkdtemp(prefix="socketlab-", dir=worker.local_directory))
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._all: list[Worker] = []
         for name, data in self._files.items():
@@ -64,7 +65,7 @@ class Grader(WorkerPlugin):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 
-    def teardown(self, worker: Any) -> None:  # noqa: ARG002
+    def teardown(self, worker: Any) -> None:  # noqa: ARG002  # what dask calls it with
         """Called by dask as the worker ends, or the batch."""
         for one in self._all:
             one.close()

@@ -89,7 +89,7 @@ class Journal:
                 written += os.pwrite(self._descriptor, data[written:], self._length + written)
             os.fsync(self._descriptor)
         except OSError as error:
-            raise _unwritable(self._path, error) from error
+            raise unwritable(self._path, error, out=self._path.parent) from error
         self._length += len(data)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ def begin(folder: Path, head: Head) -> Journal:
             hint=f"`lab grade --resume --out {folder}` goes on with it; or name another folder",
         ) from error
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error, out=folder) from error
     _lock(path, descriptor)
     journal = Journal(path, descriptor, 0)
     journal._write({"head": asdict(head)})  # only a new one has a head
@@ -210,8 +210,9 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> LabError:
-    hint = f"`lab grade --resume --out {path.parent}` goes on with what was graded until now"
+def unwritable(path: Path, error: OSError, *, out: Path) -> LabError:
+    """What is said of a file of a batch's that cannot be written."""
+    hint = f"`lab grade --resume --out {out}` goes on with what was graded until now"
     if error.errno == errno.ENOSPC:
         hint = f"make room; then {hint}"
     return LabError(f"expected to write {path}: {(error.strerror or str(error)).lower()}", hint=hint)

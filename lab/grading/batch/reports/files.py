@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.errors import LabError
 from lab.grading import reports as each
+from lab.grading.batch.journal import unwritable
 from lab.grading.batch.reports.data import as_json, page_file, record_file
 from lab.grading.batch.reports.grades import csv
 from lab.grading.batch.reports.overview import html
@@ -26,8 +26,8 @@ def write(folder: Path, batch: Batch, whole: Iterable[Result]) -> tuple[str, ...
     when = time.time()
     suites = Suites(batch.title)
     for result in whole:
-        _write(folder / record_file(result.id), _json(each.as_json(result.record)))
-        _write(folder / page_file(result.id), each.html(result.record, when=when))
+        _write(folder, record_file(result.id), _json(each.as_json(result.record)))
+        _write(folder, page_file(result.id), each.html(result.record, when=when))
         suites.add(result.record, name=result.id)
     content = {
         RESULTS: _json(as_json(batch)),
@@ -36,7 +36,7 @@ def write(folder: Path, batch: Batch, whole: Iterable[Result]) -> tuple[str, ...
         OVERVIEW: html(batch, when=when),
     }
     for name, text in content.items():
-        _write(folder / name, text)
+        _write(folder, name, text)
     return tuple(content)
 
 
@@ -44,16 +44,14 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=1) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, name: str, text: str) -> None:
     """All of a file or nothing: whoever reads it meanwhile finds the one before."""
+    path = folder / name
     beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(exist_ok=True)
-        # With what it is called by; a lone surrogate is none that can be encoded.
+        # A lone surrogate is nothing that can be encoded.
         beside.write_text(text, encoding="utf-8", errors="replace", newline="")
         beside.replace(path)
     except OSError as error:
-        raise LabError(
-            f"expected to write {path}: {(error.strerror or str(error)).lower()}",
-            hint="the results are in the journal: `lab grade --resume` writes the reports again",
-        ) from error
+        raise unwritable(path, error, out=folder) from error
