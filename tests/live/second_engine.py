@@ -82,4 +82,6 @@ def second(engine: Engine) -> Iterator[SecondEngine]:
         yield made
     finally:
         made.stop()
+        # One that was killed leaves its folder mounted on itself.
+        subprocess.run(["umount", "--recursive", "--lazy", f"{top}/data"], capture_output=True, check=False)
         shutil.rmtree(top, ignore_errors=True)
