@@ -9,6 +9,8 @@ means no points won or lost and no attempt used, and the message says whose faul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.grading.record import Record, State, Verdict
 from lab.grading.reports import plain, words
 from lab.grading.reports.data import Json, dumped
@@ -28,9 +30,10 @@ def prairielearn(record: Record) -> Json:
     if record.score is None:
         why = words.why_no_score(record)
         return {"gradable": False, "message": why, "format_errors": [why, *_not_carried_out(record)]}
+    outputs = [plain.output(one) for one in record.verdicts]
     found: Json = {}
     for most in MOST_CHARACTERS:
-        found = _scored(record, most=most)
+        found = _scored(record, [cut(one, most) if most else "" for one in outputs])
         if len(dumped(found)) <= MOST_BYTES:
             break
     return found
@@ -42,22 +45,22 @@ def _not_carried_out(record: Record) -> list[str]:
     ]
 
 
-def _scored(record: Record, *, most: int) -> Json:
+def _scored(record: Record, outputs: Sequence[str]) -> Json:
     got = record.score or 0
     return {
         "gradable": True,
         "score": got / record.most if record.most else float(record.state is State.PASSED),
         "message": f"{words.score(record)}: {words.counts(record)}",
-        "tests": [_test(one, most=most) for one in record.verdicts],
+        "tests": [_test(one, output) for one, output in zip(record.verdicts, outputs, strict=True)],
     }
 
 
-def _test(verdict: Verdict, *, most: int) -> Json:
+def _test(verdict: Verdict, output: str) -> Json:
     return {
         "name": plain.short(verdict.check.title),
         "description": plain.short(verdict.check.id),
         "points": verdict.points,
         "max_points": verdict.check.points,
         "message": "" if verdict.state is State.PASSED else f"{verdict.state.value}: {words.sentence(verdict)}",
-        "output": cut(plain.output(verdict), most) if most else "",
+        "output": output,
     }
