@@ -45,6 +45,12 @@ def test_what_is_no_export_is_a_mistake_in_the_call(texts: list[str], message: s
     assert message in str(raised.value)
 
 
+def test_the_page_of_formats_has_each() -> None:
+    """In the head of its table."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert f"| of a record | {' | '.join(f'`{one}`' for one in Format)} |\n" in page
+
+
 def test_each_format_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
     """As its system takes it."""
     exports(tmp_path, *Format).write(SCORED)
