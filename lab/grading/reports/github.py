@@ -88,7 +88,7 @@ def _annotation(verdict: Verdict) -> str:
 
 def _command(kind: str, *, title: str, message: str) -> str:
     """A line that GitHub's runner takes for a command. Nothing in it ends the line, or the property."""
-    return f"::{kind} title={_property(plain.short(title))}::{_data(plain.line(message))}"
+    return f"::{kind} title={_property(plain.short(title))}::{_data(message)}"
 
 
 def _data(text: str) -> str:

@@ -189,6 +189,14 @@ def test_prairielearn_takes_no_more_than_1_mb() -> None:
     assert "characters)" not in "".join(one["output"] for one in made("prairielearn", SCORED)["tests"])
 
 
+@pytest.mark.parametrize(("characters", "whole"), [(900_000, True), (999_000, False), (1_500_000, False)])
+def test_prairielearn_cuts_what_has_no_room_and_nothing_else(characters: int, whole: bool) -> None:
+    """A megabyte is 1,000,000 bytes, with everything else that is in the file."""
+    found = prairielearn(altered(SCORED, observed="y" * characters))
+    assert len(dumped(found)) <= 1_000_000
+    assert ("y" * characters in found["tests"][1]["output"]) == whole
+
+
 # ----------------------------------------------------------------------------------------- Classroom 50
 
 
@@ -197,7 +205,9 @@ def test_classroom50_has_whose_submission_it_is() -> None:
     found = made("classroom50", SCORED)
     assert (found["owner"], found["assignment_type"], found["review"]) == ("alice", "individual", OF.review)
     older = {name: value for name, value in ENVIRONMENT.items() if name not in ("OWNER", "ASSIGNMENT_TYPE")}
-    assert submission({**older, "MODE": "group"}) == replace(OF, owner="runner", assignment_type="group")
+    wanted = replace(OF, owner="runner", assignment_type="group")
+    assert submission({**older, "MODE": "group"}) == wanted
+    assert submission({**older, "OWNER": "", "MODE": "group"}) == wanted
 
 
 def test_classroom50_has_whole_points() -> None:
@@ -290,6 +300,13 @@ def test_ctrf_of_several_submissions() -> None:
         ("bob", None),
     ]
     assert ctrf([("alice", SCORED), ("bob", altered(SCORED))])["results"]["environment"]["healthy"] is True
+
+
+def test_ctrf_of_a_hostile_name() -> None:
+    """Whoever hands in may choose how a submission is called."""
+    found = ctrf([(HOSTILE.title, replace(SCORED, exercise=HOSTILE.title))])
+    assert faults("ctrf", found) == []
+    assert [text for text in texts(found) if not text.replace("\n", "").isprintable()] == []
 
 
 def test_ctrf_of_no_checks_is_not_empty() -> None:
