@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lab.errors import LabError, LabFileError
 from lab.text import printable
@@ -62,20 +62,22 @@ def show_all(values: Iterable[str | RenderableType]) -> None:
 
 
 @contextlib.contextmanager
-def harmless() -> Iterator[None]:
-    """While it lasts, nothing that is printed is taken for a command by GitHub's runners.
+def harmless(stream: TextIO | None = None) -> Iterator[None]:
+    """While it lasts, nothing that is printed on a stream is taken for a command by GitHub's runners.
 
-    They obey lines that begin with `::`, and a submission may print such (GitHub Actions, "Workflow commands").
+    They obey lines that begin with `::` on either stream, and a submission may print such (GitHub Actions, "Workflow
+    commands"). Without a stream it is standard output.
     """
+    stream = sys.stdout if stream is None else stream
     if os.environ.get("GITHUB_ACTIONS") != "true":
         yield
         return
     token = secrets.token_hex(16)
-    sys.stdout.write(f"::stop-commands::{token}\n")
+    stream.write(f"::stop-commands::{token}\n")
     try:
         yield
     finally:
-        sys.stdout.write(f"::{token}::\n")
+        stream.write(f"::{token}::\n")
 
 
 def width() -> int:
@@ -140,4 +142,5 @@ def tell(error: LabError) -> None:
     text = error.message if isinstance(error, LabFileError) else f"lab: {error.message}"
     lines = [*text.split("\n"), *([f"hint: {error.hint}"] if error.hint else [])]
     # A message may quote what a program printed.
-    sys.stderr.write("".join(f"{printable(line.expandtabs())}\n" for line in lines))
+    with harmless(sys.stderr):
+        sys.stderr.write("".join(f"{printable(line.expandtabs())}\n" for line in lines))

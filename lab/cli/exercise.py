@@ -15,6 +15,7 @@ import typer
 from typer import Exit
 
 from lab import console
+from lab.cli import exports
 from lab.cli.common import NAME_VARIABLE, AsJson, InstanceName, app, check_writable, opened_engine, write
 from lab.errors import CheckError, LabError, UsageError
 from lab.text import printable
@@ -142,6 +143,17 @@ def check(
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page.")] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--export",
+            metavar="FORMAT=FILE",
+            help=f"Write a result for another system: {', '.join(exports.Format)}. May be given several times.",
+        ),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="In a step of GitHub Actions: add to its summary, and annotate.")
+    ] = False,
 ) -> None:
     """Check a submission on a lab that is as new: a verdict for each check, and a score.
 
@@ -152,7 +164,13 @@ def check(
 
     loaded = library.load(exercise)
     loaded.handed_in(folder)  # a mistake in the call is told before an engine is asked
-    reports = Reports(as_json=as_json, junit=junit, page=page)
+    reports = Reports(
+        as_json=as_json,
+        junit=junit,
+        page=page,
+        github=exports.Github(os.environ) if github else None,
+        exported=exports.Exports(exports.parse(export or ()), os.environ),
+    )
     with opened_engine() as engine:
         with console.Progress() as progress:
             refs = images.ensure(engine, say=progress.say)
@@ -203,13 +221,22 @@ def _checked(
 
 
 class Reports:
-    """Where a record is told: on the terminal, and in files."""
+    """Where a record is told: on the terminal, in files, and on the page of a job."""
 
-    def __init__(self, *, as_json: bool, junit: Path | None = None, page: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool,
+        junit: Path | None = None,
+        page: Path | None = None,
+        exported: exports.Exports | None = None,
+        github: exports.Github | None = None,
+    ) -> None:
         for file in (junit, page):
             if file is not None:
                 check_writable(file)
         self.as_json, self.junit, self.page = as_json, junit, page
+        self.exported, self.github = exported, github
 
     def tell(self, record: Record) -> None:
         """Write all that is wanted."""
@@ -225,6 +252,11 @@ class Reports:
             write(self.junit, reports.junit(record))
         if self.page is not None:
             write(self.page, reports.html(record, when=time.time()))
+        if self.exported is not None:
+            self.exported.write(record)
+        if self.github is not None:
+            # After the lines that are no commands, in one stream with them; what is somebody's JSON holds none.
+            self.github.tell(record, commands=sys.stderr if self.as_json else sys.stdout)
 
 
 @app.command("hint")

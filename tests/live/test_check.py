@@ -246,12 +246,13 @@ def test_a_program_that_fills_its_home(check: Callable[[Path], Checked], folder:
 
 
 def test_reports_are_of_one_record(exercise: Path, folder: Path, tmp_path: Path) -> None:
-    """Terminal, JUnit XML and page say the same."""
+    """Terminal, JUnit XML, page, another system's result, and a job's page and annotations say the same."""
     programmed(folder, SERVE.replace("hello {word}", "hullo"))
-    junit, page = tmp_path / "junit.xml", tmp_path / "page.html"
-    done = command_line(
-        "check", str(exercise), str(folder), "--variant", "two", "--junit", str(junit), "--html", str(page)
-    )
+    junit, page, result, summary = (tmp_path / name for name in ("junit.xml", "page.html", "new/r.json", "summary.md"))
+    reports = ["--junit", str(junit), "--html", str(page), "--export", f"gradescope={result}", "--github"]
+    summary.touch()
+    environment = {**os.environ, "GITHUB_STEP_SUMMARY": str(summary)}
+    done = command_line("check", str(exercise), str(folder), "--variant", "two", *reports, environment=environment)
     assert done.returncode == LabError.exit_code
     text = done.stdout.decode()
     assert "4 of 10 points" in text
@@ -259,6 +260,9 @@ def test_reports_are_of_one_record(exercise: Path, folder: Path, tmp_path: Path)
     root = ElementTree.parse(junit).getroot()
     assert [len(root.findall(f".//{kind}")) for kind in ("testcase", "failure", "error")] == [2, 1, 0]
     assert "4 of 10 points" in page.read_text()
+    assert [one["score"] for one in json.loads(result.read_text())["tests"]] == [4, 0]
+    assert "4 of 10 points" in summary.read_text()
+    assert [line.partition("::")[2][:14] for line in text.splitlines() if line.startswith("::")] == ["error title=0/"]
 
 
 def test_a_runner_of_githubs_obeys_no_submission(exercise: Path, folder: Path) -> None:

@@ -11,14 +11,10 @@ from datetime import UTC, datetime
 from junitparser import Error, Failure, Skipped, TestCase, xunit2
 from junitparser.junitparser import FinalResult
 
-from lab import tables
-from lab.evidence import Table
 from lab.grading.record import Record, State, Verdict
-from lab.grading.reports import words
-from lab.text import lines
+from lab.grading.reports import plain, words
+from lab.grading.reports.plain import line
 
-WIDTH = 160
-"""Of evidence, in columns."""
 ATTACHMENT = "[[ATTACHMENT|"
 """GitLab and Jenkins take what follows it in an output for a file's name."""
 
@@ -37,14 +33,14 @@ class Suites:
     """JUnit XML with a suite for each of several records; see `junit`."""
 
     def __init__(self, title: str) -> None:
-        self._found = xunit2.JUnitXml(_line(title))
+        self._found = xunit2.JUnitXml(line(title))
 
     def add(self, record: Record, *, name: str) -> None:
         """The suite of a record."""
-        suite = xunit2.TestSuite(_line(name))
+        suite = xunit2.TestSuite(line(name))
         suite.timestamp = datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds")
         for key, value in _properties(record):
-            suite.add_property(_line(key), _line(value))
+            suite.add_property(line(key), line(value))
         suite.add_testcases([_case(name, one) for one in record.verdicts] or [_nothing(name)])
         self._found.add_testsuite(suite)
 
@@ -70,12 +66,12 @@ def _properties(record: Record) -> list[tuple[str, str]]:
 def _case(suite: str, verdict: Verdict) -> TestCase:
     # Its name comes first: GitLab drops all but one of several cases whose names are the same.
     name = f"{verdict.check.id}: {verdict.check.title}"
-    case = TestCase(_line(name), classname=_line(suite), time=round(verdict.seconds, 3))
+    case = TestCase(line(name), classname=line(suite), time=round(verdict.seconds, 3))
     result = _result(verdict)
     if result is not None:
         case.result = result
     if verdict.evidence:
-        case.system_out = "\n\n".join(map(_evidence, verdict.evidence)).replace(ATTACHMENT, f"[ {ATTACHMENT[1:]}")
+        case.system_out = plain.seen(verdict).replace(ATTACHMENT, f"[ {ATTACHMENT[1:]}")
     return case
 
 
@@ -90,31 +86,14 @@ def _result(verdict: Verdict) -> FinalResult | None:
             result = Skipped(message, "blocked")
         case State.ERROR:
             result = Error(message, "error")
-    result.text = "\n".join(_told(verdict)) or message
+    result.text = "\n".join(plain.told(verdict)) or message
     return result
-
-
-def _told(verdict: Verdict) -> list[str]:
-    told = []
-    for name, text in words.details(verdict):
-        first, *others = words.block(text)
-        told += [f"{name}: {first}", *(f"    {line}" for line in others)]
-    return told
 
 
 def _nothing(suite: str) -> TestCase:
     # A suite without cases is taken for one that passed.
-    case = TestCase("checks", classname=_line(suite))
+    case = TestCase("checks", classname=line(suite))
     error = Error(words.NO_CHECKS, "error")
     error.text = words.NO_CHECKS
     case.result = error
     return case
-
-
-def _evidence(table: Table) -> str:
-    title = [f"{_line(table.title)}:"] if table.title else []
-    return "\n".join([*title, *tables.plain(tables.evidence(table, width=WIDTH))])
-
-
-def _line(text: str) -> str:
-    return " ".join(lines(text))

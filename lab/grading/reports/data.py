@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,11 @@ def as_json(record: Record) -> Json:
         }
     )
     return made
+
+
+def dumped(value: Json) -> str:
+    """JSON as it is written into a file: ASCII alone, which every reader takes, in lines that a person can read."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def _check(verdict: Verdict) -> Json:

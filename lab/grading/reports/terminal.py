@@ -17,8 +17,6 @@ LEAST_WIDTH = 50
 INDENT = max(map(len, State)) + 2
 DEEPER = INDENT + 2
 LONGEST_NAME = len("looked at")
-MOST_LINES, MOST_CHARACTERS = 40, 1000
-"""What is shown of a text; the other reports have all of it."""
 MOST_NAMES = 20
 
 
@@ -72,7 +70,7 @@ def _check(verdict: Verdict, width: int, *, points_width: int) -> list[Renderabl
     if details:
         told = _grid_of(width - INDENT, columns=2)
         for one in details:
-            told.add_row(Text(one.name.ljust(LONGEST_NAME), style="dim"), _text(_bounded(one.text)))
+            told.add_row(Text(one.name.ljust(LONGEST_NAME), style="dim"), _text(words.bounded(one.text)))
         parts.append(Padding(told, (0, 0, 0, INDENT), expand=False))
     for table in verdict.evidence:
         if table.title:
@@ -80,16 +78,6 @@ def _check(verdict: Verdict, width: int, *, points_width: int) -> list[Renderabl
             parts.append(Padding(title, (0, 0, 0, INDENT), expand=False))
         parts.append(Padding(tables.evidence(table, width=width - DEEPER), (0, 0, 0, DEEPER), expand=False))
     return parts
-
-
-def _bounded(value: str) -> list[str]:
-    found = words.block(value)
-    left = len(found) - MOST_LINES
-    shown = [
-        line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} … ({len(line)} characters in this line)"
-        for line in found[:MOST_LINES]
-    ]
-    return [*shown, f"… ({left} more lines)"] if left > 0 else shown
 
 
 def _text(of: list[str], *, style: str = "") -> Text:

@@ -19,6 +19,8 @@ NOT_CARRIED_OUT = (
     "if it happens again, the fault is the lab's or the exercise's."
 )
 LONGEST = 300
+MOST_LINES, MOST_CHARACTERS = 40, 1000
+"""What of a text is shown where there is little room; the other reports have all of it."""
 
 
 class Detail(NamedTuple):
@@ -94,6 +96,17 @@ def block(text: str) -> list[str]:
     while len(found) > 1 and not found[-1]:
         del found[-1]
     return found
+
+
+def bounded(text: str) -> list[str]:
+    """So many of a text's printable lines, and of each line so much, that the rest of a report is found after them."""
+    found = block(text)
+    left = len(found) - MOST_LINES
+    shown = [
+        line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} … ({len(line)} characters in this line)"
+        for line in found[:MOST_LINES]
+    ]
+    return [*shown, f"… ({left} more lines)"] if left > 0 else shown
 
 
 def _short(text: str) -> str:

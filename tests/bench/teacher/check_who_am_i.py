@@ -1,9 +1,8 @@
-"""Exercise 06 as a teacher would check it with testinfra's docker backend: the same six questions, asked from inside."""
+"""Exercise 06 as a teacher would check it with testinfra's docker backend: the same six questions, from inside."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,19 +25,17 @@ def listening(name: str, port: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
+def server() -> Any:
     """The submission's server, running."""
     one = host("server")
     one.run(f"cd /submission && (timeout 60 python3 whoami.py {PORT} >/tmp/log 2>&1 &)")
     listening("server", PORT)
-    yield one
+    return one
 
 
 def asked(name: str, source: int = SOURCE) -> list[str]:
     """What a client of ours prints: its own end, and the server's line."""
-    done = host(name).run(
-        f"timeout 10 python3 /teacher/ask.py {ADDRESSES['server']} {PORT} {ADDRESSES[name]} {source}"
-    )
+    done = host(name).run(f"timeout 10 python3 /teacher/ask.py {ADDRESSES['server']} {PORT} {ADDRESSES[name]} {source}")
     assert done.rc == 0, done.stderr
     return list(done.stdout.splitlines())
 
@@ -63,14 +60,16 @@ def compared(name: str, to: str, *told: str) -> tuple[list[str], str]:
     return list(done.stdout.splitlines()), one.run("cat /tmp/seen").stdout.strip()
 
 
-def test_tells(server: Any) -> None:
+@pytest.mark.usefixtures("server")
+def test_tells() -> None:
     """One client after the other."""
     for name in ("stranger", "server"):
         own, line = asked(name)
         assert line == own
 
 
-def test_tells_both(server: Any) -> None:
+@pytest.mark.usefixtures("server")
+def test_tells_both() -> None:
     """Two from the same port are told apart."""
     seen = []
     for name in ("alice", "bob"):

@@ -81,7 +81,12 @@ EVERY_LAYER = replace(
 
 HOSTILE_TEXT = (
     "</script></pre><b>\x1b[31mred\x1b]0;title\x07 \x00\x0b\ufffe\udc80 \u202eoverride [bold]rich[/bold] :smile: "
-    "]]> &amp; {{ 7 * 7 }} [[ATTACHMENT|/etc/passwd]] [[[ATTACHMENT|/etc/hosts]] ::error::\r\n\tsecond" + "x" * 5000
+    "]]> &amp; {{ 7 * 7 }} [[ATTACHMENT|/etc/passwd]] [[[ATTACHMENT|/etc/hosts]] ::error::\r\n\tsecond"
+    + "x"
+    * 5000
+    + "\n::set-output name=score::10\n"
+    "```\n~~~\n# heading\n- item | cell </td><script>\n[link](http://a.example/) ![image](//b) www.c.example @name "
+    "#12 GH-12 owner/repo#3 me@d.example 0123456789abcdef $x$ *a* _b_ `c` ``d`` \\| %0A::error::%25 &lt; <!-- <a@b>"
 )
 HOSTILE = replace(
     SCORED,
