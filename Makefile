@@ -68,7 +68,8 @@ verify: setup ## Let every exercise prove its checks
 	@$(BIN)/lab verify
 
 bench: setup ## Measure, as ratios side by side
-	@$(BIN)/python tests/bench/bench.py
+	@$(BIN)/python -m tests.bench.bench
+	@$(BIN)/python -m tests.bench.grading
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi

@@ -1,6 +1,6 @@
 """Measure socketlab beside what else would start the same hosts, in one run, as ratios.
 
-    python tests/bench/bench.py [--rounds N] [--sizes 5,30,100] [--labs]
+    python -m tests.bench.bench [--rounds N] [--sizes 5,30,100] [--labs]
 
 No test: it prints and never fails on a number. In each round every contender runs once, one after the other, so
 that what else the machine does falls on all of them; the median of the rounds counts.
