@@ -241,6 +241,7 @@ class Reports:
     def tell(self, record: Record) -> None:
         """Write all that is wanted."""
         from lab.grading import reports
+        from lab.grading.reports import github
 
         if self.as_json:
             console.show_json(reports.as_json(record))
@@ -256,7 +257,11 @@ class Reports:
             self.exported.write(record)
         if self.github is not None:
             # After the lines that are no commands, in one stream with them; what is somebody's JSON holds none.
-            self.github.tell(record, commands=sys.stderr if self.as_json else sys.stdout)
+            self.github.tell(
+                lambda room: github.summary(record, room=room),
+                github.commands(record),
+                commands=sys.stderr if self.as_json else sys.stdout,
+            )
 
 
 @app.command("hint")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lab.cli.common import check_writable, write
 from lab.errors import UsageError
+from lab.grading.formats import Format
 from lab.text import suggestion
 
 if TYPE_CHECKING:
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from lab.grading.reports.exports.classroom50 import Submission
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
-
-
-class Format(StrEnum):
-    """What a result can be written as."""
-
-    GRADESCOPE = "gradescope"
-    PRAIRIELEARN = "prairielearn"
-    CLASSROOM50 = "classroom50"
-    CTRF = "ctrf"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +128,8 @@ class Github:
         self.file = Path(file)
         check_writable(self.file)
 
-    def tell(self, record: Record, *, commands: TextIO) -> None:
-        """Add to the step's summary, and print the commands that make annotations.
+    def tell(self, summary: Callable[[int], str], annotations: Sequence[str], *, commands: TextIO) -> None:
+        """Add to the step's summary, made for a number of bytes, and print the commands that make annotations.
 
         GitHub's runner reads commands from both streams of a step.
         """
@@ -146,11 +137,11 @@ class Github:
 
         try:
             with self.file.open("ab") as file:
-                made = github.summary(record, room=github.MOST_BYTES - file.tell()).encode()
+                made = summary(github.MOST_BYTES - file.tell()).encode()
                 file.write(made)
         except OSError as error:
             raise UsageError(f"expected to add to {self.file}: {error.strerror}") from error
         if not made:
             sys.stderr.write("the step's summary has no room left, so nothing is added to it\n")
-        for command in github.commands(record):
+        for command in annotations:
             commands.write(f"{command}\n")

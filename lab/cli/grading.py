@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,10 +15,12 @@ from lab import console
 from lab.cli.common import AsJson, app, opened_engine
 from lab.cli.exercise import Reports, VariantName, exit_code
 from lab.errors import CheckError, LabError, UsageError
+from lab.grading.formats import Format
 from lab.text import printable
 
 if TYPE_CHECKING:
     from lab.grading.batch.batch import Crew, Plan
+    from lab.grading.batch.reports.others import Others
     from lab.grading.batch.results import Batch, Result
     from lab.grading.record import Record
 
@@ -49,14 +52,24 @@ def grade(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the batch whose results are in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json at the end.")] = False,
+    export: Annotated[
+        list[Format] | None,
+        typer.Option("--export", metavar="FORMAT", help=f"Write results for {', '.join(Format)} too; repeatable."),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Add to the job's summary on GitHub, and annotate who has no score.")
+    ] = False,
 ) -> None:
     """Grade a folder of submissions, several at once, each with values of its own and on a lab that is as new.
 
     Each result is kept as soon as it is there: whatever happens, --resume goes on. The exit status is 0 if every
     submission has a score, 9 if one has none because of something that was not its fault.
     """
+    from lab.cli.exports import Github
     from lab.grading import library
-    from lab.grading.batch import batch
+    from lab.grading.batch import batch, reports
+    from lab.grading.batch.reports import files
+    from lab.grading.batch.reports.others import Others
 
     if resume:
         if exercise or submissions or variant:
@@ -70,8 +83,18 @@ def grade(
         plan = batch.planned(library.load(exercise), submissions, out, variant=variant or "", attempts=attempts)
     if scheduler and jobs:
         raise UsageError("expected --jobs or --scheduler: how many jobs a cluster does at once, its workers say")
+    page = Github(os.environ) if github else None
+    others = Others({*(export or ()), *files.formats(plan.out)}, os.environ)
     crew = _cluster(plan, scheduler) if scheduler else _local(plan, jobs)
-    _tell(plan, _graded(plan, crew), as_json=as_json)
+    found = _graded(plan, crew)
+    written = _write(plan, found, others)
+    _tell(plan, found, written, as_json=as_json)
+    if page is not None:
+        # After the lines that are no commands, in one stream with them; what is somebody's JSON holds none.
+        stream = sys.stderr if as_json else sys.stdout
+        page.tell(lambda room: reports.summary(found, room=room), reports.commands(found), commands=stream)
+    if found.without_score:
+        raise Exit(CheckError.exit_code)
 
 
 def _local(plan: Plan, jobs: int | None) -> AbstractContextManager[Crew]:
@@ -127,21 +150,25 @@ def _graded(plan: Plan, crew: AbstractContextManager[Crew]) -> Batch:
         raise
 
 
-def _tell(plan: Plan, found: Batch, *, as_json: bool) -> None:
-    """Write the reports, and say what came of it."""
-    from lab.grading.batch import journal, reports
+def _write(plan: Plan, found: Batch, others: Others) -> tuple[str, ...]:
+    """Write the reports of what a journal says; their names."""
+    from lab.grading.batch import journal
     from lab.grading.batch.reports import files
 
-    written = files.write(plan.out, found, journal.whole(plan.out, journal.read(plan.out)))
+    return files.write(plan.out, found, journal.whole(plan.out, journal.read(plan.out)), others)
+
+
+def _tell(plan: Plan, found: Batch, written: tuple[str, ...], *, as_json: bool) -> None:
+    """Say what came of it."""
+    from lab.grading.batch import reports
+
     if as_json:
         console.show_json(reports.as_json(found))
-    else:
-        with console.harmless():
-            for one in reports.text(found):
-                console.show(one)
-        sys.stdout.write(f"\n{plan.out}: {', '.join(written)}\n")
-    if found.without_score:
-        raise Exit(CheckError.exit_code)
+        return
+    with console.harmless():
+        for one in reports.text(found):
+            console.show(one)
+    sys.stdout.write(f"\n{plan.out}: {', '.join(written)}\n")
 
 
 @app.command("regrade")
@@ -159,9 +186,11 @@ def regrade(
     from lab.grading import grade as grading
     from lab.grading.batch import batch, entries, journal
     from lab.grading.batch.reports import files
+    from lab.grading.batch.reports.others import Others
     from lab.grading.batch.results import Result
 
     plan = batch.begun(out)
+    others = Others(files.formats(out) if keep else (), os.environ)
     if batch.has_changed(plan):
         sys.stderr.write("the exercise has changed since the batch was begun\n")
     entry = entries.find(plan.entries, id_)
@@ -182,8 +211,7 @@ def regrade(
     if keep:
         with journal.go_on(out)[0] as writable:
             writable.result(Result(id=entry.id, name=printable(entry.path.name), record=record))
-        found = journal.read(out)
-        files.write(out, batch.batch(plan, found.results.values()), journal.whole(out, found))
+        _write(plan, batch.batch(plan, journal.read(out).results.values()), others)
     raise Exit(exit_code(record))
 
 

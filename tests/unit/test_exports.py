@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.cli.exports import Export, Exports, Format, Github, parse
+from lab.cli.exports import Export, Exports, Github, parse
 from lab.errors import UsageError
+from lab.grading.formats import Format
+from lab.grading.record import Record
 from lab.grading.reports import github
 from tests.unit.grading.examples import SCORED, UNSCORED
 from tests.unit.grading.test_reports_exports import ENVIRONMENT, faults
@@ -125,11 +127,17 @@ def test_github_is_for_a_step_of_github(environment: dict[str, str]) -> None:
         Github(environment)
 
 
+def tell(file: Path, record: Record, commands: io.StringIO) -> None:
+    """Tell a step of a record."""
+    page = Github({"GITHUB_STEP_SUMMARY": str(file)})
+    page.tell(lambda room: github.summary(record, room=room), github.commands(record), commands=commands)
+
+
 def test_github_adds_to_a_summary(tmp_path: Path) -> None:
     """What others have written stays, and the commands come apart from it."""
     file = step(tmp_path, b"# before\n\n")
     commands = io.StringIO()
-    Github({"GITHUB_STEP_SUMMARY": str(file)}).tell(SCORED, commands=commands)
+    tell(file, SCORED, commands)
     assert file.read_text() == "# before\n\n" + github.summary(SCORED)
     assert commands.getvalue().splitlines() == github.commands(SCORED)
 
@@ -138,7 +146,7 @@ def test_github_adds_to_a_summary(tmp_path: Path) -> None:
 def test_github_leaves_a_summary_within_its_size(tmp_path: Path, capsys: pytest.CaptureFixture[str], left: int) -> None:
     """With what is in it already: GitHub would throw away that, too."""
     file = step(tmp_path, b"x" * (github.MOST_BYTES - left))
-    Github({"GITHUB_STEP_SUMMARY": str(file)}).tell(SCORED, commands=io.StringIO())
+    tell(file, SCORED, io.StringIO())
     assert file.stat().st_size <= 1000 * 1024
     assert ("no room left" in capsys.readouterr().err) == (left < 1500)
     assert ("parts are left out" in file.read_text()) == (left == 1500)

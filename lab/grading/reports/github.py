@@ -38,12 +38,12 @@ def commands(record: Record) -> list[str]:
     submission's fault. What is blocked has its cause among them.
     """
     if not record.verdicts:
-        return [_command("warning", title=record.title, message=words.NO_CHECKS)]
+        return [command("warning", title=record.title, message=words.NO_CHECKS)]
     found = [one for one in record.verdicts if one.state in (State.FAILED, State.ERROR)]
     shown, more = found[:MOST_ANNOTATIONS], len(found) - MOST_ANNOTATIONS
     told = [_annotation(one) for one in shown]
     if more > 0:
-        told.append(_command("warning", title=record.title, message=f"{more} more: the job's summary has all of them"))
+        told.append(command("warning", title=record.title, message=f"{more} more: the job's summary has all of them"))
     return told
 
 
@@ -83,10 +83,10 @@ def _seen(table: Table) -> str:
 def _annotation(verdict: Verdict) -> str:
     kind = "error" if verdict.state is State.FAILED else "warning"
     title = f"{words.points(verdict)} {verdict.check.title}"
-    return _command(kind, title=title, message=words.sentence(verdict))
+    return command(kind, title=title, message=words.sentence(verdict))
 
 
-def _command(kind: str, *, title: str, message: str) -> str:
+def command(kind: str, *, title: str, message: str) -> str:
     """A line that GitHub's runner takes for a command. Nothing in it ends the line, or the property."""
     return f"::{kind} title={_property(plain.short(title))}::{_data(message)}"
 

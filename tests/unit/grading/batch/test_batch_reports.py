@@ -19,11 +19,16 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from rich.console import Console
 
+from lab.errors import UsageError
 from lab.grading import reports as each
 from lab.grading.batch import reports
 from lab.grading.batch.reports import files
+from lab.grading.batch.reports.others import Others
 from lab.grading.batch.results import Batch, Result
+from lab.grading.formats import Format
 from lab.grading.record import Declared, Record, State
+from lab.grading.reports import exports
+from lab.grading.reports.github import MOST_BYTES
 from tests.unit.grading.examples import ALL_PASSED, HOSTILE, SCORED, UNSCORED
 
 VALIDATOR = Draft202012Validator(
@@ -152,7 +157,7 @@ def test_an_empty_page() -> None:
 
 def test_files_are_written_and_lead_to_each_other(tmp_path: Path) -> None:
     """Every link of the page and every path of the data is a file."""
-    files.write(tmp_path, BATCH, RESULTS)
+    files.write(tmp_path, BATCH, RESULTS, Others((), {}))
     links = [unquote(one) for one in page(BATCH).links]
     assert len(links) == len(RESULTS)
     told = json.loads((tmp_path / files.RESULTS).read_text())
@@ -167,11 +172,72 @@ def test_files_are_written_and_lead_to_each_other(tmp_path: Path) -> None:
 
 def test_a_suite_for_each_submission(tmp_path: Path) -> None:
     """Under its id, with each of its checks."""
-    files.write(tmp_path, BATCH, RESULTS)
+    files.write(tmp_path, BATCH, RESULTS, Others((), {}))
     root = ElementTree.parse(tmp_path / files.JUNIT).getroot()  # our own
     assert [one.get("name") for one in root] == [one.id for one in RESULTS]
     assert [len(one.findall("testcase")) for one in root] == [len(one.record.verdicts) for one in RESULTS]
     assert root[1][1].get("classname") == "alice"
+
+
+ENVIRONMENT = {
+    "CLASSROOM": "networks",
+    "ASSIGNMENT": "who",
+    "OWNER": "{id}",
+    "ASSIGNMENT_TYPE": "individual",
+    "SUBMISSION_TAG": "submit/{id}",
+    "COMMIT_URL": "https://example.org/{id}/commit/1",
+    "RELEASE_URL": "https://example.org/{id}/release",
+    "REVIEW_URL": "https://example.org/{id}/review",
+}
+
+
+def test_results_for_other_systems(tmp_path: Path) -> None:
+    """A file for each submission that has a score, as one alone would have; and one report of all."""
+    files.write(tmp_path, BATCH, RESULTS, Others(tuple(Format), ENVIRONMENT))
+    assert files.formats(tmp_path) == set(Format)
+    read = {one.name: json.loads(one.read_text()) for one in (tmp_path / "gradescope").iterdir()}
+    assert read["alice.json"] == exports.gradescope(SCORED)
+    assert "carol.json" not in read
+    owners = {one["owner"] for one in map(json.loads, (f.read_text() for f in (tmp_path / "classroom50").iterdir()))}
+    assert {"alice", "bob"} <= owners
+    carol = json.loads((tmp_path / "prairielearn" / "carol.json").read_text())
+    assert carol["gradable"] is False
+    ctrf = json.loads((tmp_path / "ctrf.json").read_text())
+    assert [one["submission"] for one in ctrf["results"]["extra"]["submissions"]][1:] == ["alice", "bob", "carol"]
+
+
+def test_a_result_that_is_none_any_more_goes(tmp_path: Path) -> None:
+    """It would be taken for the one that there is not."""
+    files.write(tmp_path, BATCH, RESULTS, Others([Format.GRADESCOPE], {}))
+    assert (tmp_path / "gradescope" / "alice.json").is_file()
+    files.write(tmp_path, BATCH, [result("alice", UNSCORED)], Others([Format.GRADESCOPE], {}))
+    assert not (tmp_path / "gradescope" / "alice.json").exists()
+
+
+def test_what_another_system_needs_is_asked_for_before_anything_is_graded() -> None:
+    """All that is missing at once."""
+    with pytest.raises(UsageError, match="CLASSROOM, ASSIGNMENT"):
+        Others([Format.CLASSROOM50], {})
+
+
+def test_a_job_on_github_is_told() -> None:
+    """A row for each; a warning only where there is no score; no name is a command, markup, or more than a cell."""
+    made = reports.summary(BATCH)
+    rows = [line for line in made.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(BATCH.checks) + 2 + len(RESULTS)
+    assert {line.count("|") for line in rows[: 2 + len(BATCH.checks)]} == {7}
+    assert "<script>" not in made
+    (warning,) = reports.commands(BATCH)
+    assert warning.startswith("::warning title=carol has no score::")
+
+
+def test_a_job_on_github_has_limits() -> None:
+    """Of bytes, and of annotations."""
+    many = replace(BATCH, results=tuple(result(f"s{number:05}", UNSCORED) for number in range(40_000)))
+    made = reports.summary(many)
+    assert len(made.encode()) <= MOST_BYTES
+    assert "parts are left out" in made
+    assert len(reports.commands(many)) == 10
 
 
 def test_text_for_a_terminal() -> None:
