@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from lab.grading.batch.results import Result
 
 
+LATELY = 30
+"""Results that the rate is told of."""
+
+
 class Progress:
     """For a `with`."""
 
     def __init__(self) -> None:
-        self._total = self._done = self._since = 0
-        self._began = time.monotonic()
+        self._total = self._done = 0
+        self._when: deque[float] = deque(maxlen=LATELY)
         self._counts = dict.fromkeys(State, 0)
         self._replaced = 0
         self._bar: Bar | None = None
@@ -51,7 +56,8 @@ class Progress:
         self._total = total
         for one in done:
             self._count(one)
-        self._since, self._began = self._done, time.monotonic()
+        self._when.clear()
+        self._when.append(time.monotonic())
         if self._bar is not None:
             self._task = self._bar.add_task("starting", total=total, completed=self._done)
         elif self._done:
@@ -78,6 +84,7 @@ class Progress:
 
     def _count(self, result: Result) -> None:
         self._done += 1
+        self._when.append(time.monotonic())
         self._counts[result.record.state] += 1
         self._replaced += len(result.replaced)
 
@@ -89,8 +96,7 @@ class Progress:
         return " · ".join([*told, self._rate()])
 
     def _rate(self) -> str:
-        """How many in a minute since this began, and the time left if it goes on so."""
-        seconds = time.monotonic() - self._began
-        each = seconds / max(1, self._done - self._since)
+        """How many in a minute lately, and the time left if it goes on so."""
+        each = (self._when[-1] - self._when[0]) / max(1, len(self._when) - 1)
         left = timedelta(seconds=round(each * (self._total - self._done)))
         return f"{60 / each if each else 0:.0f} per minute, {left} left"

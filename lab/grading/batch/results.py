@@ -101,9 +101,13 @@ class Batch:
 
     @property
     def check_counts(self) -> tuple[CheckCount, ...]:
-        """Of each check, in their order."""
+        """Of each check, in their order; before them whether the files are there, if they are not always."""
         found = []
-        for check in self.checks:
+        declared = {one.id for one in self.checks}
+        others = {
+            v.check.id: v.check for one in self.results for v in one.record.verdicts if v.check.id not in declared
+        }
+        for check in (*others.values(), *self.checks):
             verdicts = [v for one in self.results for v in one.record.verdicts if v.check.id == check.id]
             layers = Counter(v.layer.value for v in verdicts if v.state is State.FAILED and v.layer)
             found.append(
