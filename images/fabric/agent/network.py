@@ -9,10 +9,12 @@ import base64
 import os
 import re
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import netlink
 import offload
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
@@ -24,9 +26,20 @@ IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
 """Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
 being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
+SOCKETS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_RAW)
+"""Those that have addresses and ports, and raw(7) ones: see LOOKS."""
+CACHED_ROUTES = "/proc/sys/net/ipv4/route/flush"
+"""ip-route(8), `flush cache`: whatever is written there"""
 IPV6_SETTINGS = "/proc/sys/net/ipv6"
 """is there if the kernel has IPv6"""
 
+NOTHING: dict[str, Callable[[], bool]] = {
+    "sockets": partial(netlink.no_sockets, *SOCKETS),
+    "owners": partial(netlink.no_sockets, *SOCKETS),
+    "packet_sockets": netlink.no_packet_sockets,
+    "rules": netlink.no_rules,
+}
+"""What tells, before a tool is started, that it would have nothing to say."""
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
@@ -133,7 +146,11 @@ class Network:
     def count_anew(self) -> None:
         """Set every counter of the segments to 0."""
         if not self.refused:
-            self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
+            self.threads.submit(self._count_anew).result()
+
+    def _count_anew(self) -> None:
+        setns(self.own, CLONE_NEWNET)
+        netlink.count_anew()
 
     def look(
         self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()
@@ -149,7 +166,7 @@ class Network:
 
     def _look(self, place: Place, what: list[str], sysctls: list[str]) -> dict[str, str]:
         setns(place.net, CLONE_NEWNET)
-        found = {name: run_tool(LOOKS[name]) for name in what if name in LOOKS}
+        found = {name: _told(name) for name in what if name in LOOKS}
         wanted = [name for name in what if name in IP_LOOKS]
         if wanted:
             # One process for all of it: starting one costs more than what it does.
@@ -183,22 +200,31 @@ class Network:
 
     def _close_sockets(self, place: Place) -> None:
         setns(place.net, CLONE_NEWNET)
-        run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
+        if not netlink.no_sockets(socket.IPPROTO_TCP, socket.IPPROTO_UDP):
+            run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
 
     def _forget(self, place: Place, is_gateway: bool) -> None:
         setns(place.net, CLONE_NEWNET)
-        run_tool(
-            ["ip", "-force", "-batch", "-"],
-            text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n",
-        )
-        if os.path.isdir(IPV6_SETTINGS):
-            # What was heard of smaller packets on a path (RFC 8201); a batch has one family only.
+        try:
+            netlink.forget_neighbours()
+            netlink.forget_tcp_metrics()
+            _write(CACHED_ROUTES, "-1")
+            if is_gateway:
+                netlink.forget_connections()
+        except OSError as error:
+            raise AgentError(f"{place.name}: what traffic has filled cannot be emptied: {error.strerror}") from error
+        if os.path.isdir(IPV6_SETTINGS) and netlink.has_cached_routes6():
+            # What was heard of smaller packets on a path (RFC 8201).
             run_tool(["ip", "-6", "route", "flush", "cache"])
-        if is_gateway:
-            run_tool(["conntrack", "-F"])
         setns(place.ipc, CLONE_NEWIPC)
         if _ipc_objects():
             run_tool(["ipcrm", "--all"])
+
+
+def _told(what: str) -> str:
+    """What a tool tells of the namespace that this thread is in."""
+    nothing = NOTHING.get(what)
+    return "" if nothing is not None and nothing() else run_tool(LOOKS[what])
 
 
 def _without(own: Collection[int], rows: str) -> str:
