@@ -37,7 +37,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.segments import Segment
-from lab.talk import Talk
+from lab.talk import Spare, Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
 
@@ -186,6 +186,7 @@ class Instance:
         self.lab = lab
         self.wiring = wiring
         self.helper = helper
+        self._spare = Spare()
 
     def __enter__(self) -> Instance:
         return self
@@ -196,6 +197,7 @@ class Instance:
     def close(self) -> None:
         """Hang up; the lab goes on."""
         self.wiring.close()
+        self._spare.close()
 
     def host(self, name: str) -> Host:
         """A host of the lab. Raises UsageError naming those there are."""
@@ -322,7 +324,9 @@ class Instance:
 
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
-        return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)
+        found, words = self.host(host), _words(argv)
+        wiring = self._spare.take() or _connect(self.engine, self.helper)
+        return Talk(wiring, found, argv=words, cwd=cwd, spare=self._spare)
 
     def trace(
         self,
