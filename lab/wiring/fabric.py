@@ -270,9 +270,12 @@ class Fabric:
         content = [[name, base64.b64encode(data).decode(), _mode(data)] for name, data in files.items()]
         self._ask("deploy", host=host, folder=folder, files=content)
 
-    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
+    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> str:
         """See Wiring."""
-        self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
+        name: str = self._ask(
+            "start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd
+        )
+        return name
 
     def serve(self, host: str, service: Service) -> None:
         """See Wiring."""
