@@ -44,7 +44,6 @@ LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
     "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
-    "routes6": ["ip", "-6", "-j", "route", "show", "table", "all"],
     "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-0"],
     "rules": ["nft", "-s", "list", "ruleset"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
