@@ -91,10 +91,12 @@ class Agent:
         places, what = self.some(request.get("hosts")), request["what"]
         seen: dict[str, dict[str, Any]] = {}
         own = self.recordings.inodes()
-        seen.update(self.network.look(places, what, request.get("sysctls", []), own))
-        if "processes" in what:
-            for name, found in processes_of(places).items():
-                seen[name]["processes"] = found
+        running = processes_of(self.places) if "processes" in what else None
+        quiet = running is not None and not any(running.values())
+        seen.update(self.network.look(places, what, request.get("sysctls", []), own, quiet=quiet))
+        if running is not None:
+            for name in places:
+                seen[name]["processes"] = running[name]
         if "files" in what:
             for name, place in places.items():
                 seen[name]["files"] = files.listing(place) + files.fixed_files(place)

@@ -1,8 +1,9 @@
 """Questions that netlink(7) answers at once, asked in the calling thread's network namespace.
 
 ss(8), ip(8) and nft(8) tell what is there; starting one of them takes longer than their question takes the kernel.
-So the same question is put here first: where the answer is that there is nothing, there is nothing to tell. What is
-not answered, as by a kernel without a module, counts as something. What traffic has filled is emptied here too.
+So the same question is put here first: where the answer is that there is nothing, there is nothing to tell, and where
+it is the one of before, so is what the tool would tell (known.py). What is not answered, as by a kernel without a
+module, counts as something. What traffic has filled is emptied here too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ PACKET_DIAG = struct.pack("=BBHIIII", socket.AF_PACKET, 0, 0, 0, 0, 0, 0)
 """sock_diag(7) has the struct of the internet's; this is linux/packet_diag.h's"""
 
 RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETQDISC = 29, 30, 26, 38
+RTM_GETLINK, RTM_GETADDR, RTM_GETRULE = 18, 22, 34
+IFINFOMSG_BYTES = 16
+NO_COUNTERS = struct.pack(f"={IFINFOMSG_BYTES}xHHI", 8, 29, 1 << 3)
+"""IFLA_EXT_MASK with RTEXT_FILTER_SKIP_STATS: links without most of what traffic counts in them"""
+COUNTERS = (7, 23)
+"""IFLA_STATS and IFLA_STATS64, which come all the same; ip(8) shows them only with -s"""
+TCMSG_BYTES, TCA_KIND = 20, 1
 NEIGHBOUR = struct.Struct("=BBHiHBB")
 """rtnetlink(7), struct ndmsg"""
 LASTING = (0x80, 0x40)
@@ -39,7 +47,9 @@ CLONED = 0x200
 MOST_ROUNDS = 10
 
 NFT, CONNTRACK = 10 << 8, 1 << 8
-NFT_MSG_GETTABLE, NFT_MSG_GETOBJ_RESET = NFT | 1, NFT | 21
+NFT_MSG_GETTABLE, NFT_MSG_GETGEN, NFT_MSG_GETOBJ, NFT_MSG_GETOBJ_RESET = NFT | 1, NFT | 16, NFT | 19, NFT | 21
+NFTA_GEN_ID = 1
+NFGENMSG_BYTES = 4
 IPCTNL_MSG_CT_DELETE = CONNTRACK | 2
 ANY_FAMILY = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
 
@@ -106,6 +116,45 @@ def no_rules() -> bool:
     return _is_empty(NETFILTER, NFT_MSG_GETTABLE, ANY_FAMILY)
 
 
+def addresses() -> bytes:
+    """Links, addresses, routes and rules of routing: all that ip(8) goes by to show them. Raises OSError."""
+    told = [uncounted(body) for _, body in ask(ROUTE, RTM_GETLINK, NO_COUNTERS, flags=DUMP)]
+    for kind, length in ((RTM_GETADDR, 8), (RTM_GETROUTE, 12), (RTM_GETRULE, 12)):
+        told += [body for _, body in ask(ROUTE, kind, bytes(length), flags=DUMP)]
+    return b"".join(struct.pack("=I", len(one)) + one for one in told)
+
+
+def uncounted(link: bytes) -> bytes:
+    """What is told of a link, without what traffic counts in it."""
+    lasting = [(kind, value) for kind, value in attributes(link[IFINFOMSG_BYTES:]) if kind not in COUNTERS]
+    return link[:IFINFOMSG_BYTES] + b"".join(struct.pack("=HI", kind, len(value)) + value for kind, value in lasting)
+
+
+def generation() -> bytes:
+    """The number of the ruleset, which every transaction of nft(8) changes. Raises OSError.
+
+    What packets change is not in it: counters, and elements of sets.
+    """
+    ((_, body),) = ask(NETFILTER, NFT_MSG_GETGEN, ANY_FAMILY, flags=ACK)
+    return _attribute(body[NFGENMSG_BYTES:], NFTA_GEN_ID)
+
+
+def counted() -> bytes:
+    """The ruleset's number, and its counters. Raises OSError."""
+    return generation() + b"".join(body for _, body in ask(NETFILTER, NFT_MSG_GETOBJ, ANY_FAMILY, flags=DUMP))
+
+
+def queues_of(kind: str) -> bool:
+    """Whether a queue of this kind (tc(8)) is at any interface."""
+    try:
+        return any(
+            _attribute(body[TCMSG_BYTES:], TCA_KIND) == kind.encode() + b"\0"
+            for _, body in ask(ROUTE, RTM_GETQDISC, bytes(TCMSG_BYTES), flags=DUMP)
+        )
+    except OSError:
+        return True
+
+
 def forget_neighbours() -> None:
     """Delete what was learned of neighbours (`ip neigh flush all`). Raises AgentError if some stay."""
     for _ in range(MOST_ROUNDS):
@@ -142,18 +191,26 @@ def forget_tcp_metrics() -> None:
     name = b"tcp_metrics\0"
     attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(name), CTRL_ATTR_FAMILY_NAME) + name
     body = GENL_HEADER.pack(CTRL_CMD_GETFAMILY, 1, 0) + attribute
-    family = next(_family_id(answer) for _, answer in ask(GENERIC, GENL_CONTROL, body, flags=0))
+    ((_, answer),) = ask(GENERIC, GENL_CONTROL, body, flags=ACK)
+    (family,) = struct.unpack("=H", _attribute(answer[GENL_HEADER.size :], CTRL_ATTR_FAMILY_ID))
     list(ask(GENERIC, family, GENL_HEADER.pack(TCP_METRICS_CMD_DEL, 1, 0), flags=ACK))
 
 
-def _family_id(answer: bytes) -> int:
-    at = GENL_HEADER.size
-    while at + ATTRIBUTE.size <= len(answer):
-        length, kind = ATTRIBUTE.unpack_from(answer, at)
-        if kind == CTRL_ATTR_FAMILY_ID:
-            return int(struct.unpack_from("=H", answer, at + ATTRIBUTE.size)[0])
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """A message's attributes: type and value."""
+    at = 0
+    while at + ATTRIBUTE.size <= len(data):
+        length, kind = ATTRIBUTE.unpack_from(data, at)
+        yield kind, data[at + ATTRIBUTE.size : at + length]
         at += max(ATTRIBUTE.size, (length + 3) & ~3)
-    raise AgentError("tcp_metrics: expected the kernel to number its family")
+
+
+def _attribute(data: bytes, wanted: int) -> bytes:
+    """The value of one attribute. Raises AgentError if it is not there."""
+    for kind, value in attributes(data):
+        if kind == wanted:
+            return value
+    raise AgentError(f"expected the kernel to tell the attribute {wanted}")
 
 
 def forget_connections() -> None:

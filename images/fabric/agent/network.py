@@ -9,6 +9,7 @@ import base64
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 
 import netlink
 import offload
+from known import Known
 from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
 
 THREADS = 4
@@ -37,7 +39,6 @@ NOTHING: dict[str, Callable[[], bool]] = {
     "sockets": partial(netlink.no_sockets, *SOCKETS),
     "owners": partial(netlink.no_sockets, *SOCKETS),
     "packet_sockets": netlink.no_packet_sockets,
-    "rules": netlink.no_rules,
 }
 """What tells, before a tool is started, that it would have nothing to say."""
 LOOKS: dict[str, list[str]] = {
@@ -45,9 +46,12 @@ LOOKS: dict[str, list[str]] = {
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
     "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
     "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-0"],
-    "rules": ["nft", "-s", "list", "ruleset"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
 }
+RULES = ["nft", "-s", "list", "ruleset"]
+"""without what packets have counted"""
+DYNAMIC = re.compile(r"^\s*(set|map|meter|flowtable) |@", re.MULTILINE)
+"""what packets can fill, in the words of nft(8)"""
 IP_LOOKS = {
     "addresses": "addr show",
     "routes": "route show table all",
@@ -61,6 +65,9 @@ class Network:
     def __init__(self) -> None:
         self.own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.threads = ThreadPoolExecutor(THREADS)
+        self.known = Known()
+        self.counting = threading.Lock()
+        """held while counters are told or set to 0"""
         self.refused = ""
         """what nft(8) said of the segments' rules, where a kernel does not take them and the lab can do without"""
 
@@ -139,8 +146,11 @@ class Network:
 
     def _look_here(self) -> dict[str, str]:
         setns(self.own, CLONE_NEWNET)
-        rules = "" if self.refused else run_tool(["nft", "list", "ruleset"])
-        return {"rules": rules, "queues": run_tool(["tc", "-j", "qdisc", "show"]), "refused": self.refused}
+        with self.counting:
+            # While they are not set to 0, counters only grow, so that none was another one in between.
+            rules = "" if self.refused else self.known.told("segments", netlink.counted, _counted_rules, keep=True)
+        queues = run_tool(["tc", "-j", "qdisc", "show"]) if netlink.queues_of("netem") else "[]"
+        return {"rules": rules, "queues": queues, "refused": self.refused}
 
     def count_anew(self) -> None:
         """Set every counter of the segments to 0."""
@@ -149,13 +159,23 @@ class Network:
 
     def _count_anew(self) -> None:
         setns(self.own, CLONE_NEWNET)
-        netlink.count_anew()
+        with self.counting:
+            netlink.count_anew()
 
     def look(
-        self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()
+        self,
+        places: dict[str, Place],
+        what: list[str],
+        sysctls: list[str],
+        own: Collection[int] = (),
+        *,
+        quiet: bool = False,
     ) -> dict[str, dict[str, str]]:
-        """For every host the text of each thing asked for, without our `own` packet sockets, given by their inodes."""
-        answers = self.threads.map(lambda place: self._look(place, what, sysctls), places.values())
+        """For every host the text of each thing asked for, without our `own` packet sockets, given by their inodes.
+
+        `quiet` says that no program runs in any host, which could change something while it is looked at.
+        """
+        answers = self.threads.map(lambda place: self._look(place, what, sysctls, quiet), places.values())
         if own and "packet_sockets" in what:
             return {
                 name: found | {"packet_sockets": _without(own, found["packet_sockets"])}
@@ -163,14 +183,15 @@ class Network:
             }
         return dict(zip(places, answers, strict=True))
 
-    def _look(self, place: Place, what: list[str], sysctls: list[str]) -> dict[str, str]:
+    def _look(self, place: Place, what: list[str], sysctls: list[str], quiet: bool) -> dict[str, str]:
         setns(place.net, CLONE_NEWNET)
         found = {name: _told(name) for name in what if name in LOOKS}
+        if "rules" in what:
+            found["rules"] = self._rules(place)
         wanted = [name for name in what if name in IP_LOOKS]
         if wanted:
-            # One process for all of it: starting one costs more than what it does.
-            text = run_tool(["ip", "-j", "-batch", "-"], text="".join(f"{IP_LOOKS[name]}\n" for name in wanted))
-            found |= dict(zip(wanted, text.split("\n"), strict=False))
+            tell = partial(_addresses, wanted)
+            found |= self.known.told((place, *wanted), netlink.addresses, tell, keep=quiet)
         if "sysctls" in what:
             found["sysctls"] = "".join(f"{key} = {_read_sysctl(key)}\n" for key in sysctls)
         if "conntrack_count" in what:
@@ -179,6 +200,13 @@ class Network:
             setns(place.ipc, CLONE_NEWIPC)
             found["ipc"] = "\n".join(_ipc_objects())
         return found
+
+    def _rules(self, place: Place) -> str:
+        if netlink.no_rules():
+            return ""
+        text = self.known.told((place, "rules"), netlink.generation, partial(run_tool, RULES), keep=True)
+        # Packets may have changed what is in a set since.
+        return run_tool(RULES) if DYNAMIC.search(text) else text
 
     def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
         """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
@@ -224,6 +252,16 @@ def _told(what: str) -> str:
     """What a tool tells of the namespace that this thread is in."""
     nothing = NOTHING.get(what)
     return "" if nothing is not None and nothing() else run_tool(LOOKS[what])
+
+
+def _addresses(wanted: list[str]) -> dict[str, str]:
+    # One process for all of it: starting one costs more than what it does.
+    text = run_tool(["ip", "-j", "-batch", "-"], text="".join(f"{IP_LOOKS[name]}\n" for name in wanted))
+    return dict(zip(wanted, text.split("\n"), strict=False))
+
+
+def _counted_rules() -> str:
+    return run_tool(["nft", "list", "ruleset"])
 
 
 def _without(own: Collection[int], rows: str) -> str:

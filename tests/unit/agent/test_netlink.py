@@ -8,6 +8,7 @@ import struct
 
 import netlink
 import pytest
+from namespaces import AgentError
 
 
 def test_a_datagram_holds_several_messages() -> None:
@@ -53,9 +54,31 @@ def test_an_answer_is_read_to_its_end() -> None:
     assert socket.if_nametoindex("lo") in {struct.unpack_from("=i", body, 4)[0] for body in links}
 
 
-def test_a_family_is_told_by_its_number() -> None:
-    """It stands among other attributes, each at a multiple of four bytes."""
-    header = netlink.GENL_HEADER.pack(1, 2, 0)
-    name = netlink.ATTRIBUTE.pack(9, netlink.CTRL_ATTR_FAMILY_NAME) + b"five\0" + bytes(3)
-    number = netlink.ATTRIBUTE.pack(6, netlink.CTRL_ATTR_FAMILY_ID) + struct.pack("=H", 77) + bytes(2)
-    assert netlink._family_id(header + name + number) == 77
+def link(*told: tuple[int, bytes]) -> bytes:
+    """What the kernel says of a link."""
+    parts = (netlink.ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4) for kind, value in told)
+    return b"0123456789abcdef" + b"".join(parts)
+
+
+def test_what_traffic_counts_is_no_part_of_a_link() -> None:
+    """Everything else is: the header, the name (3), the order of attributes and where each of them ends."""
+    before = netlink.uncounted(link((3, b"eth0\0"), (23, b"8 packets"), (7, b"8"), (4, b"\xdc\x05")))
+    assert before == netlink.uncounted(link((3, b"eth0\0"), (23, b"9 packets"), (7, b"9"), (4, b"\xdc\x05")))
+    others = [
+        link((3, b"eth1\0"), (4, b"\xdc\x05")),
+        link((4, b"\xdc\x05"), (3, b"eth0\0")),
+        link((3, b"eth0\0"), (4, b"\xdc\x05"), (5, b"")),
+        b"x" + link((3, b"eth0\0"), (4, b"\xdc\x05"))[1:],
+    ]
+    assert before not in map(netlink.uncounted, others)
+
+
+def test_an_attribute_is_found_among_others() -> None:
+    """Each begins at a multiple of four bytes, whatever the length of the one before; one that is not there is told."""
+    name = netlink.ATTRIBUTE.pack(9, 2) + b"five\0" + bytes(3)
+    number = netlink.ATTRIBUTE.pack(6, 1) + b"\x4d\0" + bytes(2)
+    assert list(netlink.attributes(name + number)) == [(2, b"five\0"), (1, b"\x4d\0")]
+    assert netlink._attribute(name + number, 1) == b"\x4d\0"
+    assert netlink._attribute(name + number, 2) == b"five\0"
+    with pytest.raises(AgentError, match="attribute 7"):
+        netlink._attribute(name + number, 7)
