@@ -20,6 +20,7 @@ ROUTE, SOCK_DIAG, NETFILTER, GENERIC = 0, 4, 12, 16
 """netlink(7), the families"""
 REQUEST, ACK, DUMP, INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 ERROR, DONE = 2, 3
+STATUS = struct.Struct("=i")
 HEADER = struct.Struct("=IHHII")
 MOST_BYTES = 1 << 16
 """A kernel's message is never longer."""
@@ -29,6 +30,8 @@ SOCK_DIAG_BY_FAMILY = 20
 ALL_STATES = 0xFFFFFFFF
 PACKET_DIAG = struct.pack("=BBHIIII", socket.AF_PACKET, 0, 0, 0, 0, 0, 0)
 """sock_diag(7) has the struct of the internet's; this is linux/packet_diag.h's"""
+
+RAW_TABLES = ("/proc/thread-self/net/raw", "/proc/thread-self/net/raw6")
 
 RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETQDISC = 29, 30, 26, 38
 RTM_GETLINK, RTM_GETADDR, RTM_GETRULE = 18, 22, 34
@@ -71,10 +74,9 @@ def ask(family: int, kind: int, body: bytes, *, flags: int) -> Iterator[Message]
             for answered, marks, payload in messages(asking.recv(MOST_BYTES)):
                 if marks & INTERRUPTED:
                     raise OSError(errno.EINTR, "changed while it was looked at")
-                if answered == DONE:
-                    return
-                if answered == ERROR:
-                    number = -struct.unpack_from("=i", payload)[0]
+                if answered in (DONE, ERROR):
+                    # A dump that fails, as without a module, ends like any other but for this.
+                    number = -STATUS.unpack_from(payload)[0] if len(payload) >= STATUS.size else 0
                     if number:
                         raise OSError(number, os.strerror(number))
                     return
@@ -98,12 +100,24 @@ def _is_empty(family: int, kind: int, body: bytes) -> bool:
 
 
 def no_sockets(*protocols: int) -> bool:
-    """Whether there is no socket of these protocols (socket.IPPROTO_...), of either family and in any state."""
+    """Whether there is no socket of these protocols (IPPROTO_TCP, IPPROTO_UDP), of either family and in any state."""
     return all(
         _is_empty(SOCK_DIAG, SOCK_DIAG_BY_FAMILY, struct.pack("=BBBBI48x", family, protocol, 0, 0, ALL_STATES))
         for protocol in protocols
         for family in (socket.AF_INET, socket.AF_INET6)
     )
+
+
+def no_raw_sockets() -> bool:
+    """Whether there is no raw(7) socket. Many kernels lack raw_diag; ss(8) then reads these lists too."""
+    for table in RAW_TABLES:
+        try:
+            with open(table, encoding="ascii") as rows:
+                if len(rows.readlines()) > 1:  # the first has the names of the columns
+                    return False
+        except FileNotFoundError:
+            continue  # a kernel without IPv6
+    return True
 
 
 def no_packet_sockets() -> bool:

@@ -28,16 +28,15 @@ IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
 """Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
 being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
-SOCKETS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_RAW)
-"""Those that have addresses and ports, and raw(7) ones: see LOOKS."""
+WITH_PORTS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 CACHED_ROUTES = "/proc/sys/net/ipv4/route/flush"
 """ip-route(8), `flush cache`: whatever is written there"""
 IPV6_SETTINGS = "/proc/sys/net/ipv6"
 """is there if the kernel has IPv6"""
 
 NOTHING: dict[str, Callable[[], bool]] = {
-    "sockets": partial(netlink.no_sockets, *SOCKETS),
-    "owners": partial(netlink.no_sockets, *SOCKETS),
+    "sockets": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
+    "owners": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
     "packet_sockets": netlink.no_packet_sockets,
 }
 """What tells, before a tool is started, that it would have nothing to say."""
@@ -227,7 +226,7 @@ class Network:
 
     def _close_sockets(self, place: Place) -> None:
         setns(place.net, CLONE_NEWNET)
-        if not netlink.no_sockets(socket.IPPROTO_TCP, socket.IPPROTO_UDP):
+        if not netlink.no_sockets(*WITH_PORTS):
             run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
 
     def _forget(self, place: Place, is_gateway: bool) -> None:

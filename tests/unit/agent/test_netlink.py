@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from pathlib import Path
 
 import netlink
 import pytest
@@ -46,6 +47,25 @@ def test_what_the_kernel_does_not_answer_counts_as_something() -> None:
         list(netlink.ask(netlink.ROUTE, 4094, bytes(16), flags=netlink.DUMP))
     assert refused.value.errno == errno.EOPNOTSUPP
     assert not netlink._is_empty(netlink.ROUTE, 4094, bytes(16))
+
+
+def test_a_dump_that_fails_is_not_an_empty_one() -> None:
+    """It ends with DONE as any other does; that no module knows the protocol 254 is told in it (RFC 3692)."""
+    body = struct.pack("=BBBBI48x", socket.AF_INET, 254, 0, 0, netlink.ALL_STATES)
+    with pytest.raises(OSError, match=r".") as refused:
+        list(netlink.ask(netlink.SOCK_DIAG, netlink.SOCK_DIAG_BY_FAMILY, body, flags=netlink.DUMP))
+    assert refused.value.errno == errno.ENOENT
+    assert not netlink.no_sockets(254)
+
+
+def test_raw_sockets_are_in_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a line of names; a table that there is not has none in it."""
+    raw, raw6 = tmp_path / "raw", tmp_path / "raw6"
+    monkeypatch.setattr(netlink, "RAW_TABLES", (str(raw), str(raw6)))
+    raw.write_text("  sl  local_address rem_address   st\n")
+    assert netlink.no_raw_sockets()
+    raw6.write_text("  sl  local_address\n   1: 00000000\n")
+    assert not netlink.no_raw_sockets()
 
 
 def test_an_answer_is_read_to_its_end() -> None:
