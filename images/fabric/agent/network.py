@@ -17,8 +17,9 @@ from typing import Any
 
 import netlink
 import offload
+import owners
 from known import Known
-from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
+from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, pids_of, run_tool, setns
 
 THREADS = 4
 MOST_DATAGRAM = 65535
@@ -36,14 +37,12 @@ IPV6_SETTINGS = "/proc/sys/net/ipv6"
 
 NOTHING: dict[str, Callable[[], bool]] = {
     "sockets": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
-    "owners": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
     "packet_sockets": netlink.no_packet_sockets,
 }
 """What tells, before a tool is started, that it would have nothing to say."""
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
-    "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
     "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-0"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
 }
@@ -185,6 +184,8 @@ class Network:
     def _look(self, place: Place, what: list[str], sysctls: list[str], quiet: bool) -> dict[str, str]:
         setns(place.net, CLONE_NEWNET)
         found = {name: _told(name) for name in what if name in LOOKS}
+        if "owners" in what:
+            found["owners"] = _owners(place)
         if "rules" in what:
             found["rules"] = self._rules(place)
         wanted = [name for name in what if name in IP_LOOKS]
@@ -251,6 +252,13 @@ def _told(what: str) -> str:
     """What a tool tells of the namespace that this thread is in."""
     nothing = NOTHING.get(what)
     return "" if nothing is not None and nothing() else run_tool(LOOKS[what])
+
+
+def _owners(place: Place) -> str:
+    """The sockets of a host, each with the processes that hold it."""
+    rows = _told("sockets")
+    shown = owners.told(rows, pids_of(place)) if rows else rows
+    return run_tool([*LOOKS["sockets"], "-p"]) if shown is None else shown
 
 
 def _addresses(wanted: list[str]) -> dict[str, str]:

@@ -125,7 +125,6 @@ def test_input_after_its_program_ended_is_no_request(
 def test_the_looks_are_those_that_the_readers_are_made_for() -> None:
     """No header, numbers, all sockets, one line each: what observe.sockets reads."""
     assert network.LOOKS["sockets"][:6] == ["ss", "-H", "-n", "-a", "-O", "-e"]
-    assert set(network.LOOKS["owners"]) - set(network.LOOKS["sockets"]) == {"-p"}
 
 
 @pytest.mark.parametrize(
