@@ -32,12 +32,14 @@ being any program's, so ending programs would not free it: 4 MiB of shared memor
 WITH_PORTS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 CACHED_ROUTES = "/proc/sys/net/ipv4/route/flush"
 """ip-route(8), `flush cache`: whatever is written there"""
+CONNTRACK_COUNT = "net.netfilter.nf_conntrack_count"
 IPV6_SETTINGS = "/proc/sys/net/ipv6"
 """is there if the kernel has IPv6"""
 
 NOTHING: dict[str, Callable[[], bool]] = {
     "sockets": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
     "packet_sockets": netlink.no_packet_sockets,
+    "conntrack": lambda: _read_sysctl(CONNTRACK_COUNT) == "0",
 }
 """What tells, before a tool is started, that it would have nothing to say."""
 LOOKS: dict[str, list[str]] = {
@@ -195,7 +197,7 @@ class Network:
         if "sysctls" in what:
             found["sysctls"] = "".join(f"{key} = {_read_sysctl(key)}\n" for key in sysctls)
         if "conntrack_count" in what:
-            found["conntrack_count"] = _read_sysctl("net.netfilter.nf_conntrack_count")
+            found["conntrack_count"] = _read_sysctl(CONNTRACK_COUNT)
         if "ipc" in what:
             setns(place.ipc, CLONE_NEWIPC)
             found["ipc"] = "\n".join(_ipc_objects())
