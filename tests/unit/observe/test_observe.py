@@ -58,6 +58,14 @@ def test_every_recorded_row_is_a_socket() -> None:
     assert kinds == {Kind.TCP: 30, Kind.UDP: 6, Kind.RAW: 9, Kind.PACKET: 0, Kind.ICMP: 0, Kind.ICMP6: 0}
 
 
+def test_what_waits_in_a_socket_does_not_tell_it_from_another() -> None:
+    """Its two queues come and go with the traffic; it is the same socket."""
+    row = "tcp ESTAB {} 192.0.2.1:80 192.0.2.2:4000 uid:1000 ino:1 sk:1\n"
+    (busy,), (idle,) = sockets(row.format("17 2500")), sockets(row.format("0 0"))
+    assert (busy.unread, busy.unsent) == (17, 2500)
+    assert busy == idle
+
+
 @pytest.mark.parametrize(
     ("port", "address", "v6only"),
     [
