@@ -7,10 +7,9 @@ them. Everything here touches only containers that carry our labels and the inst
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -37,7 +36,7 @@ from lab.plan import (
     undescribe,
 )
 from lab.segments import Segment
-from lab.talk import Talk
+from lab.talk import Spare, Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric
 
@@ -186,6 +185,7 @@ class Instance:
         self.lab = lab
         self.wiring = wiring
         self.helper = helper
+        self._spare = Spare()
 
     def __enter__(self) -> Instance:
         return self
@@ -196,6 +196,7 @@ class Instance:
     def close(self) -> None:
         """Hang up; the lab goes on."""
         self.wiring.close()
+        self._spare.close()
 
     def host(self, name: str) -> Host:
         """A host of the lab. Raises UsageError naming those there are."""
@@ -322,7 +323,9 @@ class Instance:
 
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
-        return Talk(_connect(self.engine, self.helper), self.host(host), argv=_words(argv), cwd=cwd)
+        found, words = self.host(host), _words(argv)
+        wiring = self._spare.take() or _connect(self.engine, self.helper)
+        return Talk(wiring, found, argv=words, cwd=cwd, spare=self._spare)
 
     def trace(
         self,
@@ -359,23 +362,23 @@ class Instance:
 
         Without a name it is the command's first word's.
         """
-        found, words = self.host(host), _words(argv)
-        name = name or PurePosixPath(words[0]).name
-        taken = {one.program for one in self.wiring.started() if one.host == host and not one.end}
-        free = next(one for one in _numbered(name) if one not in taken)
-        self.wiring.start(found, program=free, argv=words, cwd=cwd)
-        return free
+        words = _words(argv)
+        return self.wiring.start(self.host(host), program=name or PurePosixPath(words[0]).name, argv=words, cwd=cwd)
 
     def output(self, host: str, program: str) -> Output:
         """What a program that was started printed last, and whether it has ended. Raises UsageError."""
-        names = [one.program for one in self.wiring.started() if one.host == self.host(host).name]
-        if program not in names:
+        name = self.host(host).name
+        try:
+            return self.wiring.output(name, program)
+        except AgentError:
+            names = [one.program for one in self.wiring.started() if one.host == name]
+            if program in names:
+                raise
             there = f"there: {', '.join(names)}" if names else f"none was started on {host}"
             raise UsageError(
                 f"expected a program started on {host}, found {program!r}",
                 hint=suggestion(program, names, otherwise=there),
-            )
-        return self.wiring.output(host, program)
+            ) from None
 
     def stop(self, host: str, program: str) -> None:
         """End a program that was started, and all of its session. Raises UsageError if there is none of that name.
@@ -398,8 +401,3 @@ def _words(argv: Iterable[str]) -> tuple[str, ...]:
     if isinstance(argv, str):
         raise UsageError(f"expected a command as a list of words, found the text {argv!r}", hint="see shlex.split")
     return tuple(argv)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name}-{number}" for number in itertools.count(2))

@@ -69,7 +69,7 @@ def _settled(wiring: Wiring, lab: Lab, hosts: Sequence[str]) -> Texts:
 
     def look() -> tuple[Texts, list[str]]:
         seen = texts(wiring, lab, hosts)
-        left = {name: unsettled(text["addresses"], text["routes6"], text["sysctls"]) for name, text in seen.items()}
+        left = {name: unsettled(text["addresses"], text["routes"], text["sysctls"]) for name, text in seen.items()}
         return seen, [f"{name}: {one}" for name, words in left.items() for one in words]
 
     seen, waiting = look()

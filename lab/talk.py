@@ -1,6 +1,7 @@
 """A program of a host that one talks with: lines in, lines out, while other things are looked at.
 
-It has a connection to the instance's helper of its own, because a connection serves one request at a time.
+It has a connection to the instance's helper of its own, because a connection serves one request at a time. Making
+one takes the engine longer than most talks last, so one whose program has come to its end serves the next.
 """
 
 from __future__ import annotations
@@ -17,11 +18,43 @@ CLOSE_SECONDS = 5.0
 MOST_BYTES = 1 << 20
 
 
+class Spare:
+    """Connections that nobody uses; no request of theirs is open."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: list[Wiring] = []
+        self._closed = False
+
+    def take(self) -> Wiring | None:
+        """One of them, if there are any."""
+        with self._lock:
+            return self._connections.pop() if self._connections else None
+
+    def give(self, connection: Wiring) -> None:
+        """Keep one. It is the caller's no more."""
+        with self._lock:
+            if not self._closed:
+                self._connections.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Hang up all of them, and what is given from now on."""
+        with self._lock:
+            self._closed = True
+            connections, self._connections = self._connections, []
+        for one in connections:
+            one.close()
+
+
 class Talk:
     """A program that runs until its standard input ends, or until it likes."""
 
-    def __init__(self, wiring: Wiring, host: Host, *, argv: tuple[str, ...], cwd: str) -> None:
+    def __init__(self, wiring: Wiring, host: Host, *, argv: tuple[str, ...], cwd: str, spare: Spare) -> None:
         self._wiring = wiring
+        self._spare = spare
+        self._closed = False
         self._input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._printed = bytearray()
@@ -78,7 +111,14 @@ class Talk:
         """End its input, and the program with it if it does not take that as its own end."""
         self._input.put(b"")
         self._thread.join(CLOSE_SECONDS)
-        self._wiring.close()
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+        if self.ended is not None:
+            self._spare.give(self._wiring)
+        else:
+            self._wiring.close()  # the helper ends the program with its connection
 
     def __enter__(self) -> Talk:
         return self

@@ -121,7 +121,10 @@ def _without_environment() -> Iterator[None]:
 def _forget_modules(folder: Path) -> None:
     """Have checks imported anew: of a module that could not be, a half would else be taken for all of it."""
     for name, module in [*sys.modules.items()]:
-        file = Path(getattr(module, "__file__", None) or "")
+        text = getattr(module, "__file__", None) or ""
+        if checks.PREFIX not in text:
+            continue  # no path need be made of most of them
+        file = Path(text)
         if file.name.startswith(checks.PREFIX) and file.resolve().parent == folder.resolve():
             del sys.modules[name]
 

@@ -85,7 +85,7 @@ class CheckStage(Programs):
         to = read_endpoint(at)
         steps = script(opening(to, source=source, wait=self.within(wait)), asking(send, read))
         done = self.instance.wiring.command(
-            host, ("python3", "-I", "-c", program()), seconds=2 * wait + COMMAND_SECONDS, stdin=steps
+            host, ("python3", "-I", "-S", "-c", program()), seconds=2 * wait + COMMAND_SECONDS, stdin=steps
         )
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         if done.status or not answers:

@@ -68,15 +68,16 @@ def _route(item: dict[str, Any]) -> Route | None:
     return route if item.get("table", "main") == "main" and item.get("protocol") != "kernel" else None
 
 
-def unsettled(addresses: str, routes6: str, sysctls: str = "") -> tuple[str, ...]:
+def unsettled(addresses: str, routes: str, sysctls: str = "") -> tuple[str, ...]:
     """What the kernel still has to add to the IPv6 of interfaces that have any, as words; it does so by and by.
 
-    Of `ip -j addr show`, `ip -6 -j route show table all` and lines `key = value`. An interface gets a link-local
-    address (RFC 4862 §5.3), and each address a route of its own, from a queue of the kernel's work.
+    Of `ip -j addr show`, of `ip -j route show table all`, which has both families, and of lines `key = value`. An
+    interface gets a link-local address (RFC 4862 §5.3), and each address a route of its own, from a queue of the
+    kernel's work.
     Raises UnreadableError.
     """
     settings = frozenset(sysctls.splitlines())
-    there = set(read_json(_kernel_route, routes6))
+    there = set(read_json(_kernel_route, routes))
     missing: list[str] = []
     for link in links(addresses):
         held = [str(address.ip) for address in link.addresses if address.version == 6 and link.name != "lo"]

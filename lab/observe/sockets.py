@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 
@@ -74,6 +74,10 @@ class Socket:
     """who made it; None if nobody holds it any more, as in TIME-WAIT, or if it is not known"""
     v6only: bool | None = None
     processes: tuple[Process, ...] = ()
+    unread: int = field(default=0, compare=False)
+    """bytes that came and were not read (ss(8), Recv-Q); of a listener connections that were not accepted"""
+    unsent: int = field(default=0, compare=False)
+    """bytes that the other side has not acknowledged (Send-Q); of a listener how many connections may wait"""
 
     @property
     def listens(self) -> bool:
@@ -87,7 +91,7 @@ class Socket:
 # up, because ss reads the name from /proc/PID/stat as what stands before the first one.
 _OWNER = r'\("[^)]*",pid=\d+,fd=\d+\)'
 _ROW = re.compile(
-    r"(?P<kind>\S+) +(?P<state>\S+) +\d+ +\d+ +(?P<local>\S+) +(?P<remote>\S+) *"
+    r"(?P<kind>\S+) +(?P<state>\S+) +(?P<unread>\d+) +(?P<unsent>\d+) +(?P<local>\S+) +(?P<remote>\S+) *"
     rf"(?:users:\((?P<owners>{_OWNER}(?:,{_OWNER})*)\))?(?P<rest>[^\n]*)(?:\n|\Z)"
 )
 _OWNER_PARTS = re.compile(r'\("(?P<name>[^)]*)",pid=(?P<pid>\d+),fd=\d+\)')
@@ -147,6 +151,8 @@ def _socket(row: re.Match[str]) -> Socket:
         uid=int(uid[1]) if uid else 0 if _INODE.search(row["rest"]) else None,
         v6only=v6only[1] == "1" if v6only else None,
         processes=tuple(Process(name=owner["name"], pid=int(owner["pid"])) for owner in owners),
+        unread=int(row["unread"]),
+        unsent=int(row["unsent"]),
     )
 
 

@@ -27,8 +27,7 @@ def host_view(texts: dict[str, Any]) -> HostView:
     """The typed view of what a wiring's `look` brought of one host. Raises UnreadableError."""
     return HostView(
         links=links(texts.get("addresses", "")),
-        # `table all` gives the routes of both families, IPv6's a second time when asked for alone.
-        routes=tuple(dict.fromkeys(routes(texts.get("routes", "")) + routes(texts.get("routes6", "")))),
+        routes=routes(texts.get("routes", "")),
         sockets=sockets(texts.get("owners", texts.get("sockets", ""))) + sockets(texts.get("packet_sockets", "")),
         rules=texts.get("rules", ""),
         sysctls=tuple(_settings(texts.get("sysctls", ""))),
@@ -52,7 +51,6 @@ LOOKS = frozenset(
         "policy",
         "processes",
         "routes",
-        "routes6",
         "rules",
         "sockets",
         "sysctls",
@@ -63,7 +61,6 @@ LOOKS = frozenset(
 FINGERPRINT_LOOKS = (
     "addresses",
     "routes",
-    "routes6",
     "policy",
     "sockets",
     "packet_sockets",
@@ -91,7 +88,7 @@ def fingerprint(texts: dict[str, Any]) -> tuple[str, ...]:
     lines += [f"rule {number}: {line.strip()}" for number, line in enumerate(texts["rules"].splitlines(), 1)]
     lines += [f"conntrack {texts['conntrack_count'].strip()}"]
     lines += [_socket_line(socket) for socket in sockets(texts["sockets"]) + sockets(texts["packet_sockets"])]
-    for name in ("addresses", "routes", "routes6", "policy"):
+    for name in ("addresses", "routes", "policy"):
         lines += [f"{name} {item}" for item in read_json(_lasting, texts[name])]
     return tuple(sorted(lines))
 

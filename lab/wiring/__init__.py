@@ -112,8 +112,8 @@ class Wiring(Protocol):
     def deploy(self, host: str, *, folder: str, files: Mapping[str, bytes]) -> None:
         """Put files into /home/student/<folder>."""
 
-    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
-        """Start a program that stays."""
+    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> str:
+        """Start a program that stays; its name: `program`, or the first free `program-N` if one of that name runs."""
 
     def serve(self, host: str, service: Service) -> None:
         """Start a trusted daemon with its files put in place; one of that name that runs is ended before."""

@@ -167,9 +167,12 @@ class Fabric:
             self._say({"op": op, **values})
             return self._result(self._hear())
 
-    def _say(self, value: object) -> None:
+    def _say(self, value: object, *, unless: threading.Event | None = None) -> None:
+        """Send a line; `unless` tells, at that moment, that nobody wants it any more."""
+        line = json.dumps(value).encode() + b"\n"
         with self._sending:
-            self._stream.send(json.dumps(value).encode() + b"\n")
+            if unless is None or not unless.is_set():
+                self._stream.send(line)
 
     def _hear(self, *, patient: bool = False) -> dict[str, Any]:
         while b"\n" not in self._buffer:
@@ -267,9 +270,12 @@ class Fabric:
         content = [[name, base64.b64encode(data).decode(), _mode(data)] for name, data in files.items()]
         self._ask("deploy", host=host, folder=folder, files=content)
 
-    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> None:
+    def start(self, host: Host, *, program: str, argv: tuple[str, ...], cwd: str) -> str:
         """See Wiring."""
-        self._ask("start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd)
+        name: str = self._ask(
+            "start", host=host.name, program=program, argv=argv, environment=environment(host), cwd=cwd
+        )
+        return name
 
     def serve(self, host: str, service: Service) -> None:
         """See Wiring."""
@@ -336,6 +342,8 @@ class Fabric:
                     for name in sinks.keys() & answer.keys():
                         sinks[name](base64.b64decode(answer[name]))
                     if answer.keys() & {"ok", "error"}:
+                        with self._sending:
+                            over.set()  # input that is sent later would be the next program's
                         done = self._result(answer)
                         return Ended(status=done["status"], reason=done["reason"])
             finally:
@@ -349,13 +357,11 @@ class Fabric:
         """Pass input on until its end, or until the program is over: what comes later is nobody's."""
         while True:
             piece = stdin()
-            if over.is_set():
-                return
             try:
-                self._say({"stdin": base64.b64encode(piece or b"").decode()})
+                self._say({"stdin": base64.b64encode(piece or b"").decode()}, unless=over)
             except EngineError:
                 return  # whoever waits for the answer hears of it too
-            if not piece:
+            if not piece or over.is_set():
                 return
 
     def started(self) -> tuple[Started, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lab import live
 from lab.live import Instance
 from tests.live.support import until
 
@@ -41,6 +44,26 @@ def test_closing_ends_a_program_that_takes_no_input(lab: Instance) -> None:
         until(lambda: lab.fingerprints(["alice"]) != before, wanted=bool, what="the program")
         del talk
     until(lambda: lab.fingerprints(["alice"]) == before, wanted=bool, what="its end")
+
+
+def test_a_talk_takes_the_connection_of_one_that_ended(lab: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was told to a program that had ended, or did not read it, is not heard by the next one."""
+    with lab.talk("alice", ("true",)) as before:
+        assert before.line(seconds=5) is None
+        before.tell("too late")
+    with lab.talk("bob", ("sh", "-c", "read one; echo $one")) as before:
+        before.tell("first")
+        before.tell("not read")
+        assert before.line(seconds=5) == "first"
+        assert before.line(seconds=5) is None
+        before.tell("too late")
+    with monkeypatch.context() as patched:
+        patched.setattr(live, "_connect", lambda *_: pytest.fail("a connection was made"))
+        with lab.talk("alice", ECHO) as talk:
+            assert talk.line(seconds=0.1) is None
+            talk.tell("next")
+            assert talk.line(seconds=5) == "NEXT"
+            assert talk.text == "NEXT\n"
 
 
 def test_a_program_that_cannot_be_run_is_told(lab: Instance) -> None:

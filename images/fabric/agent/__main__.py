@@ -9,11 +9,13 @@ the truth about an instance.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import commands
@@ -59,6 +61,11 @@ class Agent:
         """One host's place. Raises AgentError if it has ended."""
         return self.some([name])[name]
 
+    def runs(self, host: str, program: str) -> bool:
+        """Whether a program that was started has not ended."""
+        running = self.programs.get((host, program))
+        return running is not None and not running.end
+
     def do_find(self, request: Request) -> Any:
         """Find the hosts' processes: {containers: {name: id}}."""
         found = find(request["containers"])
@@ -84,10 +91,12 @@ class Agent:
         places, what = self.some(request.get("hosts")), request["what"]
         seen: dict[str, dict[str, Any]] = {}
         own = self.recordings.inodes()
-        seen.update(self.network.look(places, what, request.get("sysctls", []), own))
-        if "processes" in what:
-            for name, found in processes_of(places).items():
-                seen[name]["processes"] = found
+        running = processes_of(self.places) if "processes" in what else None
+        quiet = running is not None and not any(running.values())
+        seen.update(self.network.look(places, what, request.get("sysctls", []), own, quiet=quiet))
+        if running is not None:
+            for name in places:
+                seen[name]["processes"] = running[name]
         if "files" in what:
             for name, place in places.items():
                 seen[name]["files"] = files.listing(place) + files.fixed_files(place)
@@ -99,11 +108,16 @@ class Agent:
         files.deploy(self.place(request["host"]), request["folder"], content)
 
     def do_start(self, request: Request) -> Any:
-        """Start a program that stays: {host, program, argv, environment, cwd}."""
+        """Start a program that stays: {host, program, argv, environment, cwd} -> its name.
+
+        That is the one that is asked for, or the first free `program-N` if one of that name runs.
+        """
         place = self.place(request["host"])
-        started = programs.start(place, request["program"], request["argv"], request["environment"], request["cwd"])
-        self.programs[place.name, started.name] = started
-        return {"pid": started.pid}
+        with self.lock:
+            name = next(one for one in _numbered(request["program"]) if not self.runs(place.name, one))
+            started = programs.start(place, name, request["argv"], request["environment"], request["cwd"])
+            self.programs[place.name, name] = started
+        return name
 
     def do_serve(self, request: Request) -> Any:
         """Start a trusted daemon, after the one of that name was ended.
@@ -335,6 +349,11 @@ class Connection:
         if self.has_turn:
             self.has_turn = False
             self.agent.turn.release()
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
 
 
 def _input(lines: list[bytes]) -> list[bytes | programs.Size]:

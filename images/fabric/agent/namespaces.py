@@ -5,6 +5,7 @@ Only entering and finding lives here. Nothing in this file knows what is done in
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -151,6 +152,16 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
                 found[name].append(_describe(pid))
         except OSError:
             continue  # it ended meanwhile
+    return found
+
+
+def pids_of(place: Place) -> list[int]:
+    """Every process of a host, the first one too, as it is numbered here."""
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino == place.pid_namespace:
+                found.append(pid)
     return found
 
 

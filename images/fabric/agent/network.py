@@ -9,12 +9,17 @@ import base64
 import os
 import re
 import socket
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import netlink
 import offload
-from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, run_tool, setns
+import owners
+from known import Known
+from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, pids_of, run_tool, setns
 
 THREADS = 4
 MOST_DATAGRAM = 65535
@@ -24,18 +29,29 @@ IPC_LIMITS = {"shmall": "1024", "msgmni": "8", "sem": "250 2000 32 8"}
 """Settings below kernel. (proc(5), "/proc/sys/kernel"). What lies in these tables fills a host's memory without
 being any program's, so ending programs would not free it: 4 MiB of shared memory, a few queues and semaphores."""
 
+WITH_PORTS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
+CACHED_ROUTES = "/proc/sys/net/ipv4/route/flush"
+"""ip-route(8), `flush cache`: whatever is written there"""
+CONNTRACK_COUNT = "net.netfilter.nf_conntrack_count"
 IPV6_SETTINGS = "/proc/sys/net/ipv6"
 """is there if the kernel has IPv6"""
 
+NOTHING: dict[str, Callable[[], bool]] = {
+    "sockets": lambda: netlink.no_sockets(*WITH_PORTS) and netlink.no_raw_sockets(),
+    "packet_sockets": netlink.no_packet_sockets,
+    "conntrack": lambda: _read_sysctl(CONNTRACK_COUNT) == "0",
+}
+"""What tells, before a tool is started, that it would have nothing to say."""
 LOOKS: dict[str, list[str]] = {
     # -H no header, -n numbers, -a listening too, -O one line each, -e uid and inode
     "sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-t", "-u", "-w"],
-    "owners": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-t", "-u", "-w"],
-    "routes6": ["ip", "-6", "-j", "route", "show", "table", "all"],
     "packet_sockets": ["ss", "-H", "-n", "-a", "-O", "-e", "-p", "-0"],
-    "rules": ["nft", "-s", "list", "ruleset"],
     "conntrack": ["conntrack", "-L", "-o", "extended"],
 }
+RULES = ["nft", "-s", "list", "ruleset"]
+"""without what packets have counted"""
+DYNAMIC = re.compile(r"^\s*(set|map|meter|flowtable) |@", re.MULTILINE)
+"""what packets can fill, in the words of nft(8)"""
 IP_LOOKS = {
     "addresses": "addr show",
     "routes": "route show table all",
@@ -49,6 +65,9 @@ class Network:
     def __init__(self) -> None:
         self.own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self.threads = ThreadPoolExecutor(THREADS)
+        self.known = Known()
+        self.counting = threading.Lock()
+        """held while counters are told or set to 0"""
         self.refused = ""
         """what nft(8) said of the segments' rules, where a kernel does not take them and the lab can do without"""
 
@@ -127,19 +146,36 @@ class Network:
 
     def _look_here(self) -> dict[str, str]:
         setns(self.own, CLONE_NEWNET)
-        rules = "" if self.refused else run_tool(["nft", "list", "ruleset"])
-        return {"rules": rules, "queues": run_tool(["tc", "-j", "qdisc", "show"]), "refused": self.refused}
+        with self.counting:
+            # While they are not set to 0, counters only grow, so that none was another one in between.
+            rules = "" if self.refused else self.known.told("segments", netlink.counted, _counted_rules, keep=True)
+        queues = run_tool(["tc", "-j", "qdisc", "show"]) if netlink.queues_of("netem") else "[]"
+        return {"rules": rules, "queues": queues, "refused": self.refused}
 
     def count_anew(self) -> None:
         """Set every counter of the segments to 0."""
         if not self.refused:
-            self.threads.submit(self._steps, self.own, [("nft", "reset counters\n")]).result()
+            self.threads.submit(self._count_anew).result()
+
+    def _count_anew(self) -> None:
+        setns(self.own, CLONE_NEWNET)
+        with self.counting:
+            netlink.count_anew()
 
     def look(
-        self, places: dict[str, Place], what: list[str], sysctls: list[str], own: Collection[int] = ()
+        self,
+        places: dict[str, Place],
+        what: list[str],
+        sysctls: list[str],
+        own: Collection[int] = (),
+        *,
+        quiet: bool = False,
     ) -> dict[str, dict[str, str]]:
-        """For every host the text of each thing asked for, without our `own` packet sockets, given by their inodes."""
-        answers = self.threads.map(lambda place: self._look(place, what, sysctls), places.values())
+        """For every host the text of each thing asked for, without our `own` packet sockets, given by their inodes.
+
+        `quiet` says that no program runs in any host, which could change something while it is looked at.
+        """
+        answers = self.threads.map(lambda place: self._look(place, what, sysctls, quiet), places.values())
         if own and "packet_sockets" in what:
             return {
                 name: found | {"packet_sockets": _without(own, found["packet_sockets"])}
@@ -147,22 +183,32 @@ class Network:
             }
         return dict(zip(places, answers, strict=True))
 
-    def _look(self, place: Place, what: list[str], sysctls: list[str]) -> dict[str, str]:
+    def _look(self, place: Place, what: list[str], sysctls: list[str], quiet: bool) -> dict[str, str]:
         setns(place.net, CLONE_NEWNET)
-        found = {name: run_tool(LOOKS[name]) for name in what if name in LOOKS}
+        found = {name: _told(name) for name in what if name in LOOKS}
+        if "owners" in what:
+            found["owners"] = _owners(place)
+        if "rules" in what:
+            found["rules"] = self._rules(place)
         wanted = [name for name in what if name in IP_LOOKS]
         if wanted:
-            # One process for all of it: starting one costs more than what it does.
-            text = run_tool(["ip", "-j", "-batch", "-"], text="".join(f"{IP_LOOKS[name]}\n" for name in wanted))
-            found |= dict(zip(wanted, text.split("\n"), strict=False))
+            tell = partial(_addresses, wanted)
+            found |= self.known.told((place, *wanted), netlink.addresses, tell, keep=quiet)
         if "sysctls" in what:
             found["sysctls"] = "".join(f"{key} = {_read_sysctl(key)}\n" for key in sysctls)
         if "conntrack_count" in what:
-            found["conntrack_count"] = _read_sysctl("net.netfilter.nf_conntrack_count")
+            found["conntrack_count"] = _read_sysctl(CONNTRACK_COUNT)
         if "ipc" in what:
             setns(place.ipc, CLONE_NEWIPC)
             found["ipc"] = "\n".join(_ipc_objects())
         return found
+
+    def _rules(self, place: Place) -> str:
+        if netlink.no_rules():
+            return ""
+        text = self.known.told((place, "rules"), netlink.generation, partial(run_tool, RULES), keep=True)
+        # Packets may have changed what is in a set since.
+        return run_tool(RULES) if DYNAMIC.search(text) else text
 
     def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
         """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
@@ -183,22 +229,48 @@ class Network:
 
     def _close_sockets(self, place: Place) -> None:
         setns(place.net, CLONE_NEWNET)
-        run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
+        if not netlink.no_sockets(*WITH_PORTS):
+            run_tool(["ss", "-K", "-H", "-n", "-a", "-t", "-u"], check=False)
 
     def _forget(self, place: Place, is_gateway: bool) -> None:
         setns(place.net, CLONE_NEWNET)
-        run_tool(
-            ["ip", "-force", "-batch", "-"],
-            text="neigh flush all\ntcp_metrics flush all\nroute flush cache\n",
-        )
-        if os.path.isdir(IPV6_SETTINGS):
-            # What was heard of smaller packets on a path (RFC 8201); a batch has one family only.
+        try:
+            netlink.forget_neighbours()
+            netlink.forget_tcp_metrics()
+            _write(CACHED_ROUTES, "-1")
+            if is_gateway:
+                netlink.forget_connections()
+        except OSError as error:
+            raise AgentError(f"{place.name}: what traffic has filled cannot be emptied: {error.strerror}") from error
+        if os.path.isdir(IPV6_SETTINGS) and netlink.has_cached_routes6():
+            # What was heard of smaller packets on a path (RFC 8201).
             run_tool(["ip", "-6", "route", "flush", "cache"])
-        if is_gateway:
-            run_tool(["conntrack", "-F"])
         setns(place.ipc, CLONE_NEWIPC)
         if _ipc_objects():
             run_tool(["ipcrm", "--all"])
+
+
+def _told(what: str) -> str:
+    """What a tool tells of the namespace that this thread is in."""
+    nothing = NOTHING.get(what)
+    return "" if nothing is not None and nothing() else run_tool(LOOKS[what])
+
+
+def _owners(place: Place) -> str:
+    """The sockets of a host, each with the processes that hold it."""
+    rows = _told("sockets")
+    shown = owners.told(rows, pids_of(place)) if rows else rows
+    return run_tool([*LOOKS["sockets"], "-p"]) if shown is None else shown
+
+
+def _addresses(wanted: list[str]) -> dict[str, str]:
+    # One process for all of it: starting one costs more than what it does.
+    text = run_tool(["ip", "-j", "-batch", "-"], text="".join(f"{IP_LOOKS[name]}\n" for name in wanted))
+    return dict(zip(wanted, text.split("\n"), strict=False))
+
+
+def _counted_rules() -> str:
+    return run_tool(["nft", "list", "ruleset"])
 
 
 def _without(own: Collection[int], rows: str) -> str:

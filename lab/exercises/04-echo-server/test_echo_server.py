@@ -59,15 +59,14 @@ def listed(found: tuple[Socket, ...]) -> Table:
 
 def wait_for_standstill(stage: CheckStage) -> None:
     """Until the server has taken all that stranger sends, or takes no more: what it could do wrong by then, it has."""
-    port = stage.value("PORT")
+    port = stage.number("PORT")
     last, since = (-1, -1), time.monotonic()
 
     def look() -> tuple[int, int]:
-        sent = stage.command("stranger", "ss", "-H", "-t", "-n", f"dport = :{port}")
-        came = stage.command("server", "ss", "-H", "-t", "-n", f"sport = :{port}")
-        # State, Recv-Q, Send-Q: what the server's kernel has not acknowledged, and what the server has not read.
-        unsent = sum(int(row.split()[2]) for row in sent.splitlines())
-        unread = sum(int(row.split()[1]) for row in came.splitlines())
+        seen = stage.instance.look(["sockets"], ["stranger", "server"])
+        # What the server's kernel has not acknowledged, and what the server has not read.
+        unsent = sum(one.unsent for one in seen["stranger"].sockets if one.remote.port == port)
+        unread = sum(one.unread for one in seen["server"].sockets if one.local.port == port and not one.listens)
         return unsent, unread
 
     def stands(seen: tuple[int, int]) -> bool:

@@ -239,13 +239,15 @@ def outlived(stage: CheckStage, client: Running, own: str, silent: str) -> bool:
     """Wait for longer than an idle mapping lives, and until that of a silent client is forgotten; whether the client's
     own lives on."""
     began = time.monotonic()
+
+    def look() -> _Mappings:
+        age = time.monotonic() - began
+        sources = {text_of(one.source) for one in stage.instance.translations(GATEWAY) if one.protocol == "udp"}
+        return _Mappings(age=age, kept=own in sources, silent=silent in sources)
+
     seen = client.until(
         f"a mapping of {client.called} that is older than {LIFETIME} s",
-        lambda: _Mappings(
-            age=time.monotonic() - began,
-            kept=stage.translation(GATEWAY, "udp", own) is not None,
-            silent=stage.translation(GATEWAY, "udp", silent) is not None,
-        ),
+        look,
         lambda seen: not seen.kept or (seen.age > LIFETIME + BEYOND_SECONDS and not seen.silent),
         expected="one that lives on",
         observed=lambda _: "that of a silent client lives on too",

@@ -13,16 +13,20 @@ for ever.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import errno
 import json
 import socket
 import struct
 import sys
 import time
-from typing import Any
 
-Step = dict[str, Any]
+# Most checks start it several times. typing and base64 take as long to import as all that it does.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Step = dict[str, Any]
 
 MOST = 1 << 18
 """Nothing much longer is read, whatever comes. In BASE64 it fits into what a command may print, which is 1 MiB."""
@@ -71,7 +75,7 @@ def read(s: socket.socket, wanted: int | str, found: Step, *, wait: float, deadl
                 break
     finally:
         s.settimeout(wait)
-        found["data"] = base64.b64encode(data).decode()
+        found["data"] = binascii.b2a_base64(data, newline=False).decode()
 
 
 def take(s: socket.socket, step: Step, found: Step, *, wait: float) -> None:
@@ -87,7 +91,7 @@ def take(s: socket.socket, step: Step, found: Step, *, wait: float) -> None:
     if step.get("empty"):
         s.send(b"")
     if step.get("send"):
-        data = base64.b64decode(step["send"])
+        data = binascii.a2b_base64(step["send"])
         s.sendall(data) if s.type == socket.SOCK_STREAM else s.send(data)
     read(s, step.get("read", ""), found, wait=wait, deadline=deadline)
 

@@ -125,7 +125,6 @@ def test_input_after_its_program_ended_is_no_request(
 def test_the_looks_are_those_that_the_readers_are_made_for() -> None:
     """No header, numbers, all sockets, one line each: what observe.sockets reads."""
     assert network.LOOKS["sockets"][:6] == ["ss", "-H", "-n", "-a", "-O", "-e"]
-    assert set(network.LOOKS["owners"]) - set(network.LOOKS["sockets"]) == {"-p"}
 
 
 @pytest.mark.parametrize(
@@ -165,3 +164,15 @@ def test_of_a_programs_output_the_end_is_kept(chunk: int) -> None:
 def test_how_a_program_ended(said: str, words: str, status: int) -> None:
     """In words for people, and as the status that a shell gives: 128 + N for signal N."""
     assert (programs._end(said), programs._status(said)) == (words, status)
+
+
+def test_a_program_is_started_under_a_name_that_is_free(agent: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one asked for, else the first number that no running program has; one that has ended frees its own."""
+    found = agent.Agent()
+    monkeypatch.setattr(found, "place", lambda _: ALICE)
+    monkeypatch.setattr(programs, "start", lambda _, name, *__: programs.Running(name=name, pid=1))
+    request = {"host": "alice", "program": "echo", "argv": ["a"], "environment": {}, "cwd": "/"}
+    assert [found.do_start(request) for _ in range(3)] == ["echo", "echo-2", "echo-3"]
+    found.programs["alice", "echo-2"].end = "exit status 0"
+    assert found.do_start(request) == "echo-2"
+    assert found.do_start(request) == "echo-4"
