@@ -229,6 +229,29 @@ def test_what_cannot_be_undone_is_said(lab: Instance, host: Callable[[str], Any]
     lab.reset()
 
 
+@pytest.mark.parametrize(
+    ("name", "added", "removed", "told"),
+    [
+        ("alice", "ip route add 198.51.100.0/24 dev eth0", "ip route del 198.51.100.0/24", r"198\.51\.100\.0/24"),
+        ("bob", "ip rule add from 198.51.100.7", "ip rule del from 198.51.100.7", r"198\.51\.100\.7"),
+        ("router", "nft add table inet more", "nft delete table inet more", "table inet more"),
+    ],
+)
+def test_what_is_new_since_the_last_reset_is_seen(
+    lab: Instance, host: Callable[[str], Any], name: str, added: str, removed: str, told: str
+) -> None:
+    """Though all was as at the start just before; and once it is gone the next reset is proven."""
+    lab.reset()
+    trusted = host(name)
+    assert trusted.run(added).rc == 0
+    try:
+        with pytest.raises(NotPristineError, match=f"{name}: .*{told}"):
+            lab.reset()
+    finally:
+        assert trusted.run(removed).rc == 0
+    lab.reset()
+
+
 def test_a_reset_of_an_unknown_host_names_those_there_are(lab: Instance) -> None:
     """A misspelt host is a usage error with the nearest name, and nothing is reset."""
     make_a_mess(lab, "alice")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+import netlink
 import network
 import pytest
-from namespaces import AgentError
+from namespaces import AgentError, Place
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,36 @@ def test_rules_that_lose_packets_may_not_be_refused(refusing: list[list[str]]) -
     with pytest.raises(AgentError, match=r"^nft -f -: .*Error: Could not process rule"):
         network.Network().wire({}, before={}, links="", segments=SEGMENTS, rules_needed=True, hosts={})
     assert refusing[-1][0] == "nft"
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("table ip nat {\n\tchain a {\n\t\tdnat to tcp dport map { 80 : 1.2.3.4 }\n\t}\n}\n", 1),
+        ("table ip nat {\n\tset seen {\n\t\ttype ipv4_addr\n\t}\n}\n", 4),
+        ("table ip nat {\n\tchain a {\n\t\tadd @seen { ip saddr }\n\t}\n}\n", 4),
+    ],
+)
+def test_rules_that_packets_can_fill_are_told_anew(monkeypatch: pytest.MonkeyPatch, text: str, runs: int) -> None:
+    """As long as nobody changes the ruleset all others are told once."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(netlink, "no_rules", lambda: False)
+    monkeypatch.setattr(netlink, "generation", lambda: b"1")
+
+    def run_tool(argv: list[str]) -> str:
+        ran.append(argv)
+        return text
+
+    monkeypatch.setattr(network, "run_tool", run_tool)
+    found = network.Network()
+    place = Place(name="gw", container="c", pid=1, process=-1, net=-1, ipc=-1, pid_namespace=0)
+    assert [found._rules(place) for _ in range(3)] == [text] * 3
+    assert len(ran) == runs
+
+
+@pytest.mark.parametrize("count", ["0", "3", "unreadable: No such file or directory"])
+def test_a_tool_runs_unless_there_is_nothing(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
+    """What cannot be read is no nothing."""
+    monkeypatch.setattr(network, "_read_sysctl", lambda _: count)
+    monkeypatch.setattr(network, "run_tool", lambda argv: argv[0])
+    assert network._told("conntrack") == ("" if count == "0" else "conntrack")
