@@ -156,6 +156,7 @@ class Fabric:
         self._buffer = bytearray()
         self._lock = threading.Lock()
         """held for a whole request"""
+        self._broken_off = False
         self._sending = threading.Lock()
         self._turns = 0
         """how many blocks of `turn` go on, one in the other"""
@@ -163,9 +164,24 @@ class Fabric:
     # ------------------------------------------------------------------------------ the conversation
 
     def _ask(self, op: str, **values: object) -> Any:
-        with self._lock:
+        with self._exchange():
             self._say({"op": op, **values})
-            return self._result(self._hear())
+            answer = self._hear()
+        return self._result(answer)
+
+    @contextlib.contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """A request and its whole answer.
+
+        Whatever comes in between – an interrupt, a time-out – leaves an answer that nobody has heard, and that would be
+        taken for the next request's: then there is no next one.
+        """
+        with self._lock:
+            if self._broken_off:
+                raise InstanceError("expected a connection into the instance, but its last request was broken off")
+            self._broken_off = True
+            yield
+            self._broken_off = False
 
     def _say(self, value: object, *, unless: threading.Event | None = None) -> None:
         """Send a line; `unless` tells, at that moment, that nobody wants it any more."""
@@ -317,7 +333,7 @@ class Fabric:
         """See Wiring. `stdin` gives the next piece of input, b"" or None at its end; it may block."""
         sinks = {"stdout": stdout, "stderr": stderr} | ({} if calls is None else {"calls": calls})
         over = threading.Event()
-        with self._lock:
+        with self._exchange():
             self._say(
                 {
                     "op": "run",
@@ -342,12 +358,12 @@ class Fabric:
                     for name in sinks.keys() & answer.keys():
                         sinks[name](base64.b64decode(answer[name]))
                     if answer.keys() & {"ok", "error"}:
-                        with self._sending:
-                            over.set()  # input that is sent later would be the next program's
-                        done = self._result(answer)
-                        return Ended(status=done["status"], reason=done["reason"])
+                        break
             finally:
-                over.set()
+                with self._sending:
+                    over.set()  # input that is sent later would be the next program's
+        done = self._result(answer)
+        return Ended(status=done["status"], reason=done["reason"])
 
     def resize(self, terminal: Terminal) -> None:
         """See Wiring."""

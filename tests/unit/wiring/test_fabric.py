@@ -383,6 +383,26 @@ def test_the_end_of_the_connection_is_the_instances_end(pieces: tuple[bytes, ...
     assert "lab down" in caught.value.hint
 
 
+def test_an_answer_that_nobody_heard_is_not_the_next_ones() -> None:
+    """What is interrupted, or waits too long, leaves a connection that says nothing more."""
+
+    class Interrupted(FakeStream):
+        def receive(self, *, patient: bool = False) -> bytes:
+            """The first is interrupted."""
+            if not self.interrupted:
+                self.interrupted = True
+                raise TimeoutError
+            return super().receive(patient=patient)
+
+        interrupted = False
+
+    wiring = Fabric(Interrupted(b'{"ok": {"of": "the first"}}\n{"ok": {"of": "the second"}}\n'))
+    with pytest.raises(TimeoutError):
+        wiring.sealed()
+    with pytest.raises(InstanceError, match="its last request was broken off"):
+        wiring.sealed()
+
+
 def test_closing_hangs_up() -> None:
     """The stream is closed, and nothing is said."""
     stream = FakeStream()

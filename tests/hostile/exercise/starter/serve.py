@@ -1,0 +1,5 @@
+import sys
+
+port = int(sys.argv[1])
+
+# TODO: answer each client

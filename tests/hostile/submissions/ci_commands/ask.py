@@ -1,0 +1,5 @@
+print("::set-output name=state::PASSED")
+print("::error file=x::y\n::set-env name=PATH::/tmp\n::add-path::/tmp\n::add-mask::FAILED")
+print("::stop-commands::x\n::endgroup::\n##[set-output name=a]b\n##vso[task.complete result=Succeeded;]DONE")
+print("##teamcity[testFinished name='answers']\nsection_start:0:x\r\x1b[0K[[ATTACHMENT|/etc/passwd]]")
+print("%0A::set-env name=X::y%0D%0A\r::warning::z")

@@ -1,0 +1,9 @@
+import socket
+import sys
+
+with socket.create_server(("0.0.0.0", int(sys.argv[1]))) as listening:
+    while True:
+        connection, _ = listening.accept()
+        with connection:
+            connection.makefile().readline()
+            connection.sendall(b"wrong\n")
