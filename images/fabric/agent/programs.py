@@ -31,6 +31,12 @@ REFUSALS = {
 }
 """What it means when a host's PID 1 starts no program, by the first word of its answer."""
 CHUNK = 65536
+AT_ONCE_BYTES = 1024 * 1024
+BYTES_PER_SECOND = 4 * 1024 * 1024
+"""What a program that stays may print at full speed, and how fast what comes after it is read, which nobody reads anyway.
+
+A writer and a reader that wake each other without a pause can keep all others from a processor for minutes.
+"""
 PIECE = 512 * 1024
 STUDENT = 1000
 TTY_GROUP = 5
@@ -149,6 +155,7 @@ def start(
 
 
 def _follow(running: Running, init: socket.socket, reading: int) -> None:
+    printed = 0
     with init, selectors.DefaultSelector() as ends:
         ends.register(reading, selectors.EVENT_READ)
         ends.register(init, selectors.EVENT_READ)
@@ -162,9 +169,12 @@ def _follow(running: Running, init: socket.socket, reading: int) -> None:
                     continue
                 data = os.read(reading, CHUNK)
                 running.keep(data)
+                printed += len(data)
                 if not data:
                     ends.unregister(reading)
                     os.close(reading)
+                elif printed > AT_ONCE_BYTES:
+                    time.sleep(len(data) / BYTES_PER_SECOND)
 
 
 def _receive(init: socket.socket) -> str:
