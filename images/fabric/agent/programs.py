@@ -33,7 +33,7 @@ REFUSALS = {
 CHUNK = 65536
 AT_ONCE_BYTES = 1024 * 1024
 BYTES_PER_SECOND = 4 * 1024 * 1024
-"""What a program that stays may print at full speed, and how fast what comes after it is read, which nobody reads anyway.
+"""What a program that stays may print at full speed, and how fast what comes after it is read, most of it for nobody.
 
 A writer and a reader that wake each other without a pause can keep all others from a processor for minutes.
 """
