@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import composefile, labfiles
 from lab.errors import LabFileError
 from lab.grading import exercise
 
 ROOT = Path(__file__).resolve().parents[2]
+KUBERNETES = "apiVersion:"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -30,7 +32,9 @@ def test_an_exercise_on_a_page_is_one(text: str) -> None:
         pytest.fail(str(error))
 
 
-@pytest.mark.parametrize("text", [text for text in blocks("yaml") if "submission:" not in text])
+@pytest.mark.parametrize(
+    "text", [text for text in blocks("yaml") if "submission:" not in text and KUBERNETES not in text]
+)
 def test_a_lab_file_on_a_page_is_a_lab(text: str) -> None:
     """It can be copied and started beside the programs of compose/: every file that it deploys is one of them."""
 
@@ -41,6 +45,16 @@ def test_a_lab_file_on_a_page_is_a_lab(text: str) -> None:
         composefile.parse(text.encode(), source="page", default_name="page", read=read, variables={})
     except LabFileError as error:
         pytest.fail(str(error))
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("yaml") if KUBERNETES in text])
+def test_a_manifest_on_a_page_can_be_read(text: str) -> None:
+    """It is one object, and each volume that is mounted is there."""
+    manifest = yaml.safe_load(text)
+    assert {"apiVersion", "kind", "metadata", "spec"} == set(manifest)
+    pod = manifest["spec"]["worker"]["spec"]
+    mounted = {mount["name"] for one in pod["containers"] for mount in one["volumeMounts"]}
+    assert mounted == {one["name"] for one in pod["volumes"]}
 
 
 @pytest.mark.parametrize("text", blocks("python"))

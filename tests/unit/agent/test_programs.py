@@ -49,7 +49,7 @@ def test_what_is_printed_without_an_end_is_read_slowly() -> None:
     while left > 0:
         left -= os.write(writing, bytes(min(left, programs.CHUNK)))
     os.close(writing)
-    ours.send(b"exit 0\n")
+    ours.send(b"exit 0")
     ours.close()
     thread.join()
     assert time.monotonic() - began >= 0.5
