@@ -136,7 +136,9 @@ def start(
 @app.command("check")
 def check(
     exercise: Named,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder with the files that are asked for.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder or an archive with the files that are asked for.")
+    ],
     variant: VariantName = None,
     name: InstanceName = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again on every save, until Ctrl-C.")] = False,

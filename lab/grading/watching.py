@@ -1,4 +1,4 @@
-"""Doing something again whenever the files of a folder change."""
+"""Doing something again whenever the files of a folder, or a file, change."""
 
 from __future__ import annotations
 
@@ -62,9 +62,12 @@ def _wait(folder: Path, seen: Seen) -> None:
 
 
 def look(folder: Path) -> Seen:
-    """The files of a folder: name, time of the last change, size."""
+    """The files of a folder, or the one file that is no folder: name, time of the last change, size."""
     found = set()
     try:
+        if not folder.is_dir():
+            status = folder.stat()
+            return frozenset({(folder.name, status.st_mtime_ns, status.st_size)})
         with os.scandir(folder) as entries:
             for entry, _ in zip(entries, range(MOST_FILES), strict=False):
                 status = entry.stat(follow_symlinks=False)

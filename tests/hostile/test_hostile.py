@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +94,15 @@ def graders(loaded: Loaded, engine: Engine) -> Iterator[Graders]:
     made.close()
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where they are handed in. It is removed by rm(1): Python's own way of doing that does not get a thousand deep."""
+    made = tmp_path / "in"
+    made.mkdir()
+    yield made
+    subprocess.run(["rm", "-rf", str(made)], check=True)
+
+
 def handed_in(folder: Path, name: str, loaded: Loaded) -> Path:
     """The submission of that name, as somebody hands it in."""
     solution = loaded.files(library.SOLUTION)
@@ -125,10 +135,10 @@ def told(record: Record) -> str:
     [(name, states) for name, states in {**cases.PROGRAMS, **cases.GENERATED}.items() if states != cases.NO_FILES],
 )
 def test_it_gets_its_verdict_and_harms_nobody(
-    name: str, expected: str, graders: Graders, loaded: Loaded, tmp_path: Path
+    name: str, expected: str, graders: Graders, loaded: Loaded, folder: Path
 ) -> None:
     """The good one beside it, and the good one after it on the same instance, pass all checks."""
-    job = graders.job(handed_in(tmp_path, name, loaded), entries.harmless(name))
+    job = graders.job(handed_in(folder, name, loaded), entries.harmless(name))
     assert job.submission.faults == ()
     record, beside, after = graders.both(job)
     assert states(record.verdicts) == expected, told(record)
@@ -137,14 +147,14 @@ def test_it_gets_its_verdict_and_harms_nobody(
 
 
 @pytest.mark.parametrize("name", [name for name, states in cases.GENERATED.items() if states == cases.NO_FILES])
-def test_it_is_refused_before_anything_is_run(name: str, loaded: Loaded, tmp_path: Path) -> None:
+def test_it_is_refused_before_anything_is_run(name: str, loaded: Loaded, folder: Path) -> None:
     """Nothing of it is read beyond what is asked for, and nothing is written anywhere."""
-    path = handed_in(tmp_path, name, loaded)
-    before = sorted(tmp_path.iterdir())
+    path = handed_in(folder, name, loaded)
+    before = sorted(folder.iterdir())
     read = read_any(path, loaded.exercise)
     assert states(carrying.without_files(read, loaded)) == cases.NO_FILES
     assert not any(b"root:" in one.data for one in read.handed)
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(folder.iterdir()) == before
 
 
 def test_every_submission_has_a_case(loaded: Loaded) -> None:

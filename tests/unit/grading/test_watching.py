@@ -69,3 +69,13 @@ def test_a_change_is_one_of_name_time_or_size(tmp_path: Path) -> None:
     (tmp_path / "a").rename(tmp_path / "b")
     assert len({before, made, watching.look(tmp_path)}) == 3
     assert watching.look(tmp_path / "none") == frozenset()
+
+
+def test_an_archive_is_watched_too(tmp_path: Path) -> None:
+    """It is one file that changes."""
+    file = tmp_path / "alice.zip"
+    file.write_bytes(b"x")
+    before = watching.look(file)
+    assert watching.look(file) == before != frozenset()
+    file.write_bytes(b"xy")
+    assert watching.look(file) != before
