@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,8 +41,11 @@ def grade(
         typer.Option("--jobs", "-j", min=1, max=64, help="How many at once. Default: one more than processors."),
     ] = None,
     attempts: Annotated[
-        int, typer.Option("--attempts", min=1, max=10, help="How often one is tried if something else goes wrong.")
-    ] = 3,
+        int | None,
+        typer.Option(
+            "--attempts", min=1, max=10, help="How often one is tried if something else goes wrong. Default: 3."
+        ),
+    ] = None,
     variant: VariantName = None,
     scheduler: Annotated[
         str | None,
@@ -72,15 +75,17 @@ def grade(
     from lab.grading.batch.reports.others import Others
 
     if resume:
-        if exercise or submissions or variant:
+        if exercise or submissions or variant or attempts:
             raise UsageError(
-                "expected nothing but --out with --resume: the batch knows its exercise, submissions and variants"
+                "expected none of EXERCISE, SUBMISSIONS, --variant and --attempts with --resume: the batch knows them"
             )
         plan = batch.resumed(out)
     else:
         if exercise is None or submissions is None:
             raise UsageError("expected an exercise and a folder of submissions", hint="or --resume, with --out alone")
-        plan = batch.planned(library.load(exercise), submissions, out, variant=variant or "", attempts=attempts)
+        plan = batch.planned(
+            library.load(exercise), submissions, out, variant=variant or "", attempts=attempts or batch.ATTEMPTS
+        )
     if scheduler and jobs:
         raise UsageError("expected --jobs or --scheduler: how many jobs a cluster does at once, its workers say")
     page = Github(os.environ) if github else None
@@ -191,28 +196,48 @@ def regrade(
 
     plan = batch.begun(out)
     others = Others(files.formats(out) if keep else (), os.environ)
-    if batch.has_changed(plan):
-        sys.stderr.write("the exercise has changed since the batch was begun\n")
     entry = entries.find(plan.entries, id_)
-    titles = {one.check.id: one.check.title for one in plan.loaded.checks}
-    with console.Progress() as progress, opened_engine() as engine:
-        record = grading.check(
-            engine,
-            plan.loaded,
-            batch.handed_in(plan, entry),
-            batch.variant_of(plan, entry.id),
-            refs=images.ensure(engine, say=progress.say),
-            say=progress.say,
-            about=lambda check: progress.say(f"checking {check}: {titles[check]}"),
-        )
-    Reports(as_json=as_json).tell(record)
-    before = journal.read(out).results.get(entry.id)
-    sys.stderr.write(f"{_compared(before, record)}\n")
-    if keep:
-        with journal.go_on(out)[0] as writable:
+    with ExitStack() as stack:
+        writable = stack.enter_context(journal.go_on(out)[0]) if keep else None
+        if keep:
+            _check_complete(plan)
+        elif batch.has_changed(plan):
+            sys.stderr.write("the exercise has changed since the batch was begun\n")
+        titles = {one.check.id: one.check.title for one in plan.loaded.checks}
+        with console.Progress() as progress, opened_engine() as engine:
+            record = grading.check(
+                engine,
+                plan.loaded,
+                batch.handed_in(plan, entry),
+                batch.variant_of(plan, entry.id),
+                refs=images.ensure(engine, say=progress.say),
+                say=progress.say,
+                about=lambda check: progress.say(f"checking {check}: {titles[check]}"),
+            )
+        Reports(as_json=as_json).tell(record)
+        sys.stderr.write(f"{_compared(journal.read(out).results.get(entry.id), record)}\n")
+        if writable is not None and record.score is None:
+            sys.stderr.write("it has no score now, so what it had is kept\n")
+        elif writable is not None:
             writable.result(Result(id=entry.id, name=printable(entry.path.name), record=record))
-        _write(plan, batch.batch(plan, journal.read(out).results.values()), others)
+            _write(plan, batch.batch(plan, journal.read(out).results.values()), others)
     raise Exit(exit_code(record))
+
+
+def _check_complete(plan: Plan) -> None:
+    """Raise UsageError if a new result cannot take the place of an old one among all others."""
+    from lab.grading.batch import batch, journal
+
+    if batch.has_changed(plan):
+        raise UsageError(
+            "expected the exercise as it was when the batch was begun, but it has changed since",
+            hint="results of both would not compare: without --keep the new one is shown; or grade all of them again",
+        )
+    if {one.id for one in plan.entries} - set(journal.read(plan.out).results):
+        raise UsageError(
+            f"expected a result for each submission in {plan.out}, found some without",
+            hint=f"first `lab grade --resume --out {plan.out}`",
+        )
 
 
 def _compared(before: Result | None, record: Record) -> str:

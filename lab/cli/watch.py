@@ -71,12 +71,13 @@ class Progress:
             return
         record = result.record
         score = words.score(record) if record.score is not None else record.state.value
-        sys.stderr.write(f"{self._done}/{self._total} {printable(result.id)}: {score} · {self._rate()}\n")
+        sys.stderr.write(f"{self._done}/{self._total} {_harmless(result.id)}: {score} · {self._rate()}\n")
 
     def failed(self, attempt: Attempt, *, left: int) -> None:
         """See Watch."""
-        reason = printable(" ".join(attempt.reason.split()))[:300]
-        text = f"{printable(attempt.id)}: {reason}; " + (f"tried again ({left} left)" if left else "given up")
+        reason = _harmless(" ".join(attempt.reason.split()))[:300]
+        text = f"not graded: {_harmless(attempt.id)}: {reason}; "
+        text += f"tried again ({left} left)" if left else "given up"
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
@@ -100,3 +101,8 @@ class Progress:
         each = (self._when[-1] - self._when[0]) / max(1, len(self._when) - 1)
         left = timedelta(seconds=round(each * (self._total - self._done)))
         return f"{60 / each if each else 0:.0f} per minute, {left} left"
+
+
+def _harmless(text: str) -> str:
+    """A text for the middle of a line, which no runner takes for a command: some obey `##[` wherever it stands."""
+    return printable(text).replace("##", "# #")

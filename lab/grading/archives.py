@@ -16,12 +16,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 MOST_BYTES = 16 << 20
 """of an archive as it is handed in"""
 MOST_UNPACKED = 64 << 20
 """of a tar file without its compression"""
 MOST_MEMBERS = 10_000
+MOST_EXTENDED, MOST_GLOBAL = 16 << 10, 1 << 10
+"""of a member's extended header, and of all global ones together; that of `git archive` has 52 bytes"""
+SEEN = "global_bytes"
 LZMA_MEMORY = 128 << 20
 """What unpacking may take for itself; the largest preset of xz(1) takes 65 MiB."""
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -103,15 +107,36 @@ def _unpacked(data: bytes) -> bytes:
         raise ArchiveError(f"an archive of at most {MOST_UNPACKED >> 20} MiB when it is unpacked", "more")
     if not whole:
         raise ArchiveError("a whole archive", "one that breaks off")
-    if unpacked[257:262] != b"ustar" and not tarfile.is_tarfile(io.BytesIO(unpacked)):
-        raise NoArchiveError(f"an archive: {KINDS}", "something else")
     return unpacked
+
+
+class _Info(tarfile.TarInfo):
+    """A member whose extended headers (pax(1)) are few and short.
+
+    What a global one holds is copied to every member after it, and long ones are slow to read.
+    """
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> Any:
+        most = MOST_GLOBAL if self.type == tarfile.XGLTYPE else MOST_EXTENDED
+        seen = getattr(archive, SEEN, 0) if self.type == tarfile.XGLTYPE else 0
+        if self.size + seen > most:
+            raise ArchiveError("an archive with short names and few attributes", "one with long extended headers")
+        if self.type == tarfile.XGLTYPE:
+            setattr(archive, SEEN, seen + self.size)
+        # It reads the member after it, too.
+        return getattr(super(), "_proc_pax")(archive)  # noqa: B009  # which its types do not know
 
 
 def _tar(data: bytes) -> dict[str, Member]:
     found: dict[str, Member] = {}
     # Of an archive in memory no more can be read than there is, whatever a header in it claims.
-    archive = tarfile.open(fileobj=io.BytesIO(data), mode="r:", errorlevel=2)  # noqa: SIM115  # its members read from it
+    content = io.BytesIO(data)
+    try:
+        archive = tarfile.open(fileobj=content, mode="r:", errorlevel=2, tarinfo=_Info)  # noqa: SIM115  # members read it
+    except tarfile.ReadError:
+        if data[257:262] == b"ustar":
+            raise
+        raise NoArchiveError(f"an archive: {KINDS}", "something else") from None
     for count, member in enumerate(archive, start=1):
         _bounded(count)
         _add(found, member.name, Member(kind=_kind_in_tar(member), content=_Tar(archive, member)))
@@ -176,6 +201,10 @@ class _Zip:
             raise ArchiveError(
                 "a file that can be read", "one that is encrypted", "make the archive without a password"
             )
+        if self.info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Of the others Python's reader unpacks more than it is asked for, without a limit.
+            hint = "make the archive with the usual method, deflate"
+            raise ArchiveError("a file that can be read", "one that is packed in an unusual way", hint)
         try:
             with self.archive.open(self.info) as file:
                 return file.read(most)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from lab.errors import LabError
 from lab.grading import archives
 from lab.grading.archives import KINDS, ArchiveError, Member, NoArchiveError
 
@@ -89,14 +90,25 @@ def _open(stack: ExitStack, name: str, *, follow: bool = False, within: int | No
     return descriptor, os.fstat(descriptor).st_mode
 
 
+MACHINES = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETIMEDOUT, errno.ENOTCONN)
+"""Failures that are not what somebody has handed in."""
+
+
 def _told(error: OSError) -> str:
+    """What is there in place of a file or folder. Raises LabError if that is not what went wrong."""
+    if error.errno in MACHINES:
+        raise LabError(f"expected to read what was handed in: {(error.strerror or str(error)).lower()}") from error
     return "a symbolic link" if error.errno == errno.ELOOP else (error.strerror or "an error").lower()
 
 
 def _read(descriptor: int, most: int) -> bytes:
+    """At most so many bytes. Raises LabError."""
     data = b""
-    while piece := os.read(descriptor, most - len(data)):
-        data += piece
+    try:
+        while piece := os.read(descriptor, most - len(data)):
+            data += piece
+    except OSError as error:
+        raise LabError(f"expected to read what was handed in: {(error.strerror or str(error)).lower()}") from error
     return data
 
 

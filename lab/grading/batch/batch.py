@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lab.errors import UsageError
+from lab.errors import LabError, UsageError
 from lab.grading import carrying, grade, library, submission
 from lab.grading.batch import entries as folder_entries
 from lab.grading.batch import journal as journals
@@ -21,7 +22,9 @@ from lab.grading.batch.entries import Entry
 from lab.grading.batch.jobs import Job
 from lab.grading.batch.journal import Attempt, Head, Journal, Read
 from lab.grading.batch.local import Done
+from lab.grading.batch.reports.data import SUBMISSIONS
 from lab.grading.batch.results import Batch, Result
+from lab.grading.formats import Format
 from lab.grading.grade import Clock, Variant
 from lab.grading.library import Loaded
 from lab.grading.record import Record, State, Verdict
@@ -29,6 +32,8 @@ from lab.grading.submission import Submission
 from lab.text import printable
 
 ATTEMPTS = 3
+OURS = frozenset({SUBMISSIONS, *Format})
+"""Folders among the results in which there are files of each submission."""
 LOOK_SECONDS = 0.5
 """Nothing has to happen for an interrupt to be noticed."""
 LEAST_SECONDS = 60.0
@@ -72,6 +77,7 @@ class Plan:
     head: Head
     entries: tuple[Entry, ...]
     out: Path
+    is_new: bool
 
 
 # -------------------------------------------------------------------------------------- what is asked
@@ -88,6 +94,13 @@ def planned(loaded: Loaded, folder: Path, out: Path, *, variant: str = "", attem
             f"expected a folder for the results beside the submissions, found {out}, which is in {folder}",
             hint="what lies there is taken for submissions",
         )
+    within = folder.resolve().relative_to(out.resolve()).parts if out.resolve() in folder.resolve().parents else ()
+    if within and within[0] in OURS:
+        raise UsageError(
+            f"expected a folder for the results in which they do not get among the submissions, found {out}",
+            hint=f"its folder {within[0]} would hold both; name another folder",
+        )
+    journals.check_new(out)
     if not variant and loaded.lab_varies:
         variant = grade.variant(loaded.exercise).name
     if variant:
@@ -102,7 +115,7 @@ def planned(loaded: Loaded, folder: Path, out: Path, *, variant: str = "", attem
         attempts=attempts,
         started=round(time.time(), 3),
     )
-    return Plan(loaded=loaded, head=head, entries=found, out=out)
+    return Plan(loaded=loaded, head=head, entries=found, out=out, is_new=True)
 
 
 def resumed(out: Path) -> Plan:
@@ -125,7 +138,7 @@ def begun(out: Path) -> Plan:
             f"expected the key with which {out} was begun, found another one in {grade.KEY_VARIABLE}",
             hint="with another key the submissions get other values",
         )
-    return Plan(loaded=loaded, head=head, entries=folder_entries.entries(Path(head.submissions)), out=out)
+    return Plan(loaded=loaded, head=head, entries=folder_entries.entries(Path(head.submissions)), out=out, is_new=False)
 
 
 def has_changed(plan: Plan) -> bool:
@@ -156,7 +169,12 @@ def variant_of(plan: Plan, id_: str) -> Variant:
 
 
 def handed_in(plan: Plan, entry: Entry) -> Submission:
-    """What a submission holds of the files that are asked for."""
+    """What a submission holds of the files that are asked for. Raises LabError if it cannot be looked at any more."""
+    if not os.path.lexists(entry.path):
+        raise LabError(
+            f"expected {printable(entry.path.name)} among the submissions, but it has gone since they were listed",
+            hint="is the folder still there?",
+        )
     return submission.read_any(entry.path, plan.loaded.exercise, given=plan.loaded.files(library.STARTER))
 
 
@@ -169,8 +187,7 @@ def graded(plan: Plan, crew: AbstractContextManager[Crew], watch: Watch) -> Batc
     Raises EngineError if the engine is gone, LabError if a result cannot be written: nothing is lost then, and a batch
     goes on where it was.
     """
-    is_new = not (plan.out / journals.NAME).exists()
-    if is_new:
+    if plan.is_new:
         journal, found = journals.begin(plan.out, plan.head), Read(head=plan.head, results={}, places={}, failed={})
     else:
         journal, found = journals.go_on(plan.out)

@@ -145,7 +145,8 @@ class Cluster:
         self._client.close()
 
     def submit(self, job: Job) -> None:
-        """Have a job graded somewhere."""
+        """Have a job graded somewhere. Raises EngineError."""
+        self._look_for_the_scheduler()
         future = self._client.submit(_graded, self._plugin, job.as_text(), pure=False)
         future.add_done_callback(lambda done: self._done.put((job, done)))
 
@@ -157,6 +158,7 @@ class Cluster:
         except queue.Empty:
             return None
         if future.status != "finished":
+            self._look_for_the_scheduler(future)
             return Done(job=job, reply=Reply(failure=f"dask gave it up: {future.exception()}"))
         answer = future.result()
         if answer.why:
@@ -170,11 +172,18 @@ class Cluster:
             return Done(job=job, reply=Reply(failure=f"{answer.worker} said something else than a reply"))
 
     def look(self) -> None:
-        """Raise EngineError if there has been no worker for a while."""
+        """Raise EngineError if there has been no worker for a while, or there is no scheduler."""
         self._count()
 
+    def _look_for_the_scheduler(self, future: Future[Answer] | None = None) -> None:
+        """Without it nothing comes of any job, and all that were handed out are cancelled. Raises EngineError."""
+        lost = future is not None and future.status in ("cancelled", "lost")
+        if lost or self._client.status != "running":
+            raise EngineError(f"the scheduler {self._address} is gone", hint="start it again, and workers")
+
     def _count(self) -> None:
-        """How many jobs the workers can have."""
+        """How many jobs the workers can have. Raises EngineError."""
+        self._look_for_the_scheduler()
         workers = self._client.scheduler_info()["workers"]
         self.most = max(1, 2 * sum(one["nthreads"] for one in workers.values()))
         if workers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ def harmless(name: str) -> str:
 def file_name(id_: str) -> str:
     """A name for files about a submission: on every file system, of bounded length, and of no other submission."""
     plain = "".join(char if char.isalnum() or char in PLAIN else "_" for char in id_).strip(". ")
-    if plain == id_ and len(id_.encode()) <= LONGEST_FILE:
+    # One that looks like another's with its digest gets a digest, too.
+    if plain == id_ and len(id_.encode()) <= LONGEST_FILE and not re.search(r"-[0-9a-f]{12}$", id_):
         return id_
     digest = hashlib.sha256(id_.encode(errors="surrogateescape")).hexdigest()[:12]
     return f"{plain.encode()[:LONGEST_FILE].decode(errors='ignore')}-{digest}"

@@ -103,6 +103,20 @@ class Journal:
         self.close()
 
 
+def check_new(folder: Path) -> None:
+    """Raise UsageError if there is a journal in a folder."""
+    path = folder / NAME
+    if os.path.lexists(path):
+        raise _there(path)
+
+
+def _there(path: Path) -> UsageError:
+    return UsageError(
+        f"expected a folder without results, found {path}",
+        hint=f"`lab grade --resume --out {path.parent}` goes on with it; or name another folder",
+    )
+
+
 def begin(folder: Path, head: Head) -> Journal:
     """A new journal in a folder, which is made. Raises UsageError if there is one, LabError."""
     path = folder / NAME
@@ -110,10 +124,7 @@ def begin(folder: Path, head: Head) -> Journal:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
-        raise UsageError(
-            f"expected a folder without results, found {path}",
-            hint=f"`lab grade --resume --out {folder}` goes on with it; or name another folder",
-        ) from error
+        raise _there(path) from error
     except OSError as error:
         raise unwritable(path, error, out=folder) from error
     _lock(path, descriptor)

@@ -42,7 +42,11 @@ class Local:
 
     def _work(self, worker: Worker) -> None:
         while (job := self._jobs.get()) is not None and not self._over:
-            self._done.put(Done(job=job, reply=worker.grade(job, seconds=self._seconds)))
+            try:
+                reply = worker.grade(job, seconds=self._seconds)
+            except Exception as error:  # whoever waits for the job has to hear of it
+                reply = Reply(failure=f"{type(error).__name__}: {error}")
+            self._done.put(Done(job=job, reply=reply))
         worker.close()
 
     def submit(self, job: Job) -> None:

@@ -32,6 +32,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         self._buffer = bytearray()
+        self._stopped = False
 
     def grade(self, job: Job, *, seconds: float) -> Reply:
         """What comes of a job within so many seconds; else, or if the process ends, that is told as a failure."""
@@ -60,6 +61,8 @@ class Worker:
         return Reply.from_text(self._line(process, deadline))
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._stopped:
+            raise BrokenPipeError
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed in _end
         self._buffer.clear()
         self._process = subprocess.Popen(
@@ -108,7 +111,8 @@ class Worker:
         return text
 
     def stop(self) -> None:
-        """Have it end in the midst of a job. To be called while another thread waits for it."""
+        """Have it end in the midst of a job, and begin none. To be called while another thread waits for it."""
+        self._stopped = True
         process = self._process
         if process is not None:
             process.terminate()

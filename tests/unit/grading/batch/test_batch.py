@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import EngineError, UsageError
+from lab.errors import EngineError, LabError, UsageError
 from lab.grading import grade, library
 from lab.grading.batch import batch, journal
 from lab.grading.batch.batch import Crew
@@ -213,6 +213,7 @@ def test_attempts_count_from_one_run_to_the_next(tmp_path: Path, loaded: Loaded,
     for expected in (1, 2):
         with pytest.raises(EndedError):
             batch.graded(plan, engaged(Pretended(replies)), Heard())
+        plan = batch.resumed(tmp_path / "out")
         assert set(journal.read(tmp_path / "out").failed.values()) == {expected}
     found = batch.graded(plan, engaged(Pretended(lambda *_: Reply(failure="no room"))), Heard())
     assert [one.attempts for one in found.without_score] == [3] * 5
@@ -234,6 +235,36 @@ def test_results_are_not_put_among_submissions(loaded: Loaded, submissions: Path
     for out in (submissions, submissions / "out"):
         with pytest.raises(UsageError, match="expected a folder for the results beside the submissions"):
             batch.planned(loaded, submissions, out)
+
+
+def test_results_of_another_batch_are_not_gone_on_with(tmp_path: Path, loaded: Loaded, submissions: Path) -> None:
+    """Not unless that is asked for."""
+    batch.graded(
+        batch.planned(loaded, submissions, tmp_path), engaged(Pretended(lambda job, _: replied(loaded, job))), Heard()
+    )
+    with pytest.raises(UsageError, match="expected a folder without results"):
+        batch.planned(loaded, submissions, tmp_path)
+
+
+@pytest.mark.parametrize("within", ["submissions", "gradescope/in"])
+def test_reports_are_not_put_among_submissions(tmp_path: Path, loaded: Loaded, submissions: Path, within: str) -> None:
+    """They would be graded the next time."""
+    folder = tmp_path / within
+    folder.parent.mkdir(exist_ok=True)
+    submissions.rename(folder)
+    with pytest.raises(UsageError, match="do not get among the submissions"):
+        batch.planned(loaded, folder, tmp_path)
+
+
+def test_a_submission_that_goes_while_others_are_graded_is_no_empty_one(
+    tmp_path: Path, loaded: Loaded, submissions: Path
+) -> None:
+    """Where the folder is gone, the batch stops, and nobody has no points for it."""
+    plan = batch.planned(loaded, submissions, tmp_path / "out")
+    submissions.rename(tmp_path / "gone")
+    with pytest.raises(LabError, match="has gone since they were listed"):
+        batch.graded(plan, engaged(Pretended(lambda job, _: replied(loaded, job))), Heard())
+    assert journal.read(tmp_path / "out").results == {}
 
 
 def test_a_job_travels_as_a_line(tmp_path: Path, loaded: Loaded, submissions: Path) -> None:

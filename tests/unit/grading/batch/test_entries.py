@@ -92,3 +92,9 @@ def test_a_name_that_is_near_is_meant() -> None:
     with pytest.raises(UsageError) as caught:
         find(there, "alcie")
     assert caught.value.hint == "did you mean alice?"
+
+
+def test_nobody_takes_the_files_of_another() -> None:
+    """A name that looks like another's with its digest is none of its."""
+    mangled = file_name("O'Brien")
+    assert file_name(mangled) != mangled
