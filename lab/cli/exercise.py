@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lab.grading.grade import Variant
     from lab.grading.library import Loaded
     from lab.grading.record import Record
+    from lab.grading.submission import Submission
     from lab.grading.verify import Verified
 
 exercises = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Exercises: list, show and start them.")
@@ -206,20 +207,35 @@ def _checked(
     read = loaded.handed_in(folder)
     kept = grade.kept_instance(engine, loaded.exercise, name)
     chosen = grade.suited_variant(loaded, variant, kept)
+    record = with_progress(engine, loaded, read, chosen, refs=refs, kept=kept)
+    reports.tell(record)
+    return record
+
+
+def with_progress(
+    engine: Engine,
+    loaded: Loaded,
+    read: Submission,
+    variant: Variant,
+    *,
+    refs: Mapping[str, str],
+    kept: str | None = None,
+) -> Record:
+    """Check a submission, and show meanwhile which check is carried out. Raises LabError."""
+    from lab.grading import grade
+
     titles = {one.check.id: one.check.title for one in loaded.checks}
     with console.Progress() as progress:
-        record = grade.check(
+        return grade.check(
             engine,
             loaded,
             read,
-            chosen,
+            variant,
             refs=refs,
             kept=kept,
             say=progress.say,
             about=lambda id_: progress.say(f"checking {id_}: {titles[id_]}"),
         )
-    reports.tell(record)
-    return record
 
 
 class Reports:

@@ -13,7 +13,7 @@ from typer import Exit
 
 from lab import console
 from lab.cli.common import AsJson, app, opened_engine
-from lab.cli.exercise import Reports, VariantName, exit_code
+from lab.cli.exercise import Reports, VariantName, exit_code, with_progress
 from lab.errors import CheckError, LabError, UsageError
 from lab.grading.formats import Format
 from lab.text import printable
@@ -188,7 +188,6 @@ def regrade(
     The exit status is that of `lab check`.
     """
     from lab import images
-    from lab.grading import grade as grading
     from lab.grading.batch import batch, entries, journal
     from lab.grading.batch.reports import files
     from lab.grading.batch.reports.others import Others
@@ -203,17 +202,11 @@ def regrade(
             _check_complete(plan)
         elif batch.has_changed(plan):
             sys.stderr.write("the exercise has changed since the batch was begun\n")
-        titles = {one.check.id: one.check.title for one in plan.loaded.checks}
-        with console.Progress() as progress, opened_engine() as engine:
-            record = grading.check(
-                engine,
-                plan.loaded,
-                batch.handed_in(plan, entry),
-                batch.variant_of(plan, entry.id),
-                refs=images.ensure(engine, say=progress.say),
-                say=progress.say,
-                about=lambda check: progress.say(f"checking {check}: {titles[check]}"),
-            )
+        with opened_engine() as engine:
+            with console.Progress() as progress:
+                refs = images.ensure(engine, say=progress.say)
+            read, variant = batch.handed_in(plan, entry), batch.variant_of(plan, entry.id)
+            record = with_progress(engine, plan.loaded, read, variant, refs=refs)
         Reports(as_json=as_json).tell(record)
         sys.stderr.write(f"{_compared(journal.read(out).results.get(entry.id), record)}\n")
         if writable is not None and record.score is None:

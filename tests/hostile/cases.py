@@ -73,7 +73,7 @@ PROGRAMS = {
     "endless_answers": NO_SERVER,
     "right_for_the_checker": ONLY_TOGETHER,
 }
-"""Folders of submissions/. A file NAME.before.py is put before the solution's NAME.py."""
+"""Folders of submissions/. A file NAME.before.py is put before the solution's NAME.py, before.py before both."""
 
 GENERATED = {
     "zip_that_leads_out": UNHARMED,

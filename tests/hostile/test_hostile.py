@@ -25,7 +25,7 @@ from tests.hostile import cases, generated
 HERE = Path(__file__).parent
 EXERCISE = HERE / "exercise"
 SUBMISSIONS = HERE / "submissions"
-BEFORE = ".before.py"
+BEFORE = "before.py"
 GOOD = "good"
 SECONDS = 120.0
 
@@ -111,12 +111,13 @@ def handed_in(folder: Path, name: str, loaded: Loaded) -> Path:
     target = folder / name
     shutil.copytree(SUBMISSIONS / name, target)
     for file, data in solution.items():
-        before = target / f"{file.removesuffix('.py')}{BEFORE}"
-        if before.exists():
-            (target / file).write_bytes(before.read_bytes() + b"\n" + data)
-            before.unlink()
-        elif not (target / file).exists():
+        for before in (target / BEFORE, target / f"{file.removesuffix('.py')}.{BEFORE}"):
+            if before.exists():
+                (target / file).write_bytes(before.read_bytes() + b"\n" + data)
+        if not (target / file).exists():
             (target / file).write_bytes(data)
+    for before in target.glob(f"*{BEFORE}"):
+        before.unlink()
     return target
 
 

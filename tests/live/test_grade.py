@@ -10,8 +10,8 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -288,15 +288,15 @@ def test_a_cluster_grades_and_survives_a_worker(
     assert sorted(kept(out)) == sorted(expected)
     results = json.loads((out / "results.json").read_text())
     assert {one["id"]: " ".join(one["checks"].values()) for one in results["submissions"]} == expected
-    batch: Any = journal.read(out).head.batch
+    batch = journal.read(out).head.batch
     # The killed worker's grading process notices, and takes its instance along.
     for address in ("", second.address):
-        until(
-            lambda address=address: [one for one in names(address) if batch in one],  # type: ignore[misc]
-            wanted=lambda found: not found,
-            what="nothing left",
-            seconds=60,
-        )
+        until(partial(left, address, batch), wanted=lambda found: not found, what="nothing left", seconds=60)
+
+
+def left(address: str, batch: str) -> list[str]:
+    """Of a batch's instances on an engine."""
+    return [one for one in names(address) if batch in one]
 
 
 def names(address: str) -> list[str]:

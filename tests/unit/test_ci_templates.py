@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from typer import TyperException
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from lab import __main__  # noqa: F401, it knows all commands
@@ -43,7 +44,9 @@ def call(line: str) -> Yaml:
     group = get_command(app)
     assert words[0].endswith("/.venv/bin/lab")
     context = group.make_context("lab", words[1:])
-    _, command, rest = group.resolve_command(context, words[1:])  # type: ignore[attr-defined]
+    assert isinstance(group, TyperGroup)
+    _, command, rest = group.resolve_command(context, words[1:])
+    assert command is not None
     found: Yaml = command.make_context(words[1], rest, parent=context).params
     return found
 

@@ -77,6 +77,8 @@ class Plan:
     head: Head
     entries: tuple[Entry, ...]
     out: Path
+    given: frozenset[str]
+    """files that come with the starter, of which nobody is told that they are not looked at"""
     is_new: bool
 
 
@@ -115,7 +117,7 @@ def planned(loaded: Loaded, folder: Path, out: Path, *, variant: str = "", attem
         attempts=attempts,
         started=round(time.time(), 3),
     )
-    return Plan(loaded=loaded, head=head, entries=found, out=out, is_new=True)
+    return Plan(loaded=loaded, head=head, entries=found, out=out, given=_given(loaded), is_new=True)
 
 
 def resumed(out: Path) -> Plan:
@@ -138,7 +140,12 @@ def begun(out: Path) -> Plan:
             f"expected the key with which {out} was begun, found another one in {grade.KEY_VARIABLE}",
             hint="with another key the submissions get other values",
         )
-    return Plan(loaded=loaded, head=head, entries=folder_entries.entries(Path(head.submissions)), out=out, is_new=False)
+    found = folder_entries.entries(Path(head.submissions))
+    return Plan(loaded=loaded, head=head, entries=found, out=out, given=_given(loaded), is_new=False)
+
+
+def _given(loaded: Loaded) -> frozenset[str]:
+    return frozenset(loaded.files(library.STARTER))
 
 
 def has_changed(plan: Plan) -> bool:
@@ -175,7 +182,7 @@ def handed_in(plan: Plan, entry: Entry) -> Submission:
             f"expected {printable(entry.path.name)} among the submissions, but it has gone since they were listed",
             hint="is the folder still there?",
         )
-    return submission.read_any(entry.path, plan.loaded.exercise, given=plan.loaded.files(library.STARTER))
+    return submission.read_any(entry.path, plan.loaded.exercise, given=plan.given)
 
 
 # ------------------------------------------------------------------------------------------- grading
