@@ -10,12 +10,14 @@ import contextlib
 import io
 import os
 import queue
+import re
 import socket
 import struct
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,21 @@ class Found:
     name: str
     state: str
     created: int
+    labels: tuple[tuple[str, str], ...]
+
+    def label(self, key: str) -> str:
+        """A label's value, "" if it has none."""
+        return dict(self.labels).get(key, "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundImage:
+    """An image that the engine has."""
+
+    id: str
+    tags: tuple[str, ...]
+    created: int
+    """seconds since 1970, by the engine's clock"""
     labels: tuple[tuple[str, str], ...]
 
     def label(self, key: str) -> str:
@@ -202,20 +219,37 @@ class Engine:
             ) from None
         return cls(api)
 
+    def now(self) -> float:
+        """What the engine's own clock says, in seconds since 1970: the one that `created` is told by."""
+        with _translated("asking for the engine's time"):
+            text = str(self._api.info()["SystemTime"])
+        # RFC 3339 with up to nine digits behind the second, more than datetime reads.
+        return datetime.fromisoformat(re.sub(r"\.\d+", "", text)).timestamp()
+
     # ---------------------------------------------------------------------------------------- images
+
+    def images(self, label: str) -> tuple[FoundImage, ...]:
+        """Every image that has the label; of those without a name only what no other image is made of."""
+        with _translated("listing images"):
+            rows = self._api.images(filters={"label": label})
+        return tuple(
+            FoundImage(
+                id=str(row["Id"]),
+                # Older engines write of an image without a name that it is <none>:<none>.
+                tags=tuple(tag for tag in row["RepoTags"] or () if tag != UNNAMED),
+                created=row["Created"],
+                labels=tuple(sorted((row["Labels"] or {}).items())),
+            )
+            for row in rows
+        )
 
     def image_tags(self, label: str) -> frozenset[str]:
         """The tags of every image that has the label."""
-        with _translated("listing images"):
-            rows = self._api.images(filters={"label": label})
-        # Older engines write of an image without a name that it is <none>:<none>.
-        return frozenset(tag for row in rows for tag in row["RepoTags"] or () if tag != UNNAMED)
+        return frozenset(tag for image in self.images(label) for tag in image.tags)
 
     def unnamed_images(self, label: str) -> frozenset[str]:
         """The ids of every image that has the label and no name: a build's earlier stages."""
-        with _translated("listing images"):
-            rows = self._api.images(filters={"label": label, "dangling": True})
-        return frozenset(str(row["Id"]) for row in rows)
+        return frozenset(image.id for image in self.images(label) if not image.tags)
 
     def has_image(self, reference: str) -> bool:
         """Whether the engine has an image of that name."""
@@ -226,6 +260,19 @@ class Engine:
         """Remove a name of an image, and the image with its last name; one that is gone already is fine."""
         with _translated(f"removing the image {reference}"), contextlib.suppress(docker.errors.ImageNotFound):
             self._api.remove_image(reference)
+
+    def remove_unused_image(self, reference: str) -> bool:
+        """The same, unless the engine says that something needs it: whether it is gone."""
+        with _translated(f"removing the image {reference}"):
+            try:
+                self._api.remove_image(reference)
+            except docker.errors.ImageNotFound:
+                pass
+            except docker.errors.APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+                return False
+        return True
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         """Give an image a further name."""

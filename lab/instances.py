@@ -18,6 +18,8 @@ from lab.text import suggestion
 
 THREADS = 4
 """Containers made or removed at once; the engine gains little from more."""
+ENDED = ("exited", "dead")
+"""The states of a container whose first process has ended."""
 SETTLE_SECONDS = 2.0
 """How long nothing must appear: an engine under load carries out a dead client's request late."""
 
@@ -45,6 +47,8 @@ class Running:
     description: str
     contents: frozenset[str] = frozenset()
     """the content hashes of the images that its containers were made of; see images.py"""
+    members: tuple[Member, ...] = ()
+    """every container that has its label, whatever else it is: all that there is to remove"""
 
     @property
     def whole(self) -> bool:
@@ -54,6 +58,39 @@ class Running:
             and len(self.hosts) == self.expected
             and all(member.state == "running" for member in (self.helper, *self.hosts))
         )
+
+    @property
+    def wrong(self) -> str:
+        """What of it is not there or does not run, in words; "" if it is whole."""
+        if self.helper is None:
+            return f"its helper is gone, {_containers(len(self.members))} left"
+        missing = self.expected - len(self.hosts)
+        states: dict[str, list[str]] = {}
+        for host in self.hosts:
+            if host.state != "running":
+                states.setdefault(host.state, []).append(host.host)
+        words = [] if self.helper.state == "running" else [f"its helper {_state(self.helper.state)}"]
+        words += [
+            f"all {len(names)} hosts {_state(state, several=True)}"
+            if len(names) == self.expected > 1
+            else f"{', '.join(names)} {_state(state, several=len(names) > 1)}"
+            for state, names in states.items()
+        ]
+        words += [f"{missing} of {self.expected} hosts {'is' if missing == 1 else 'are'} gone"] if missing > 0 else []
+        return "; ".join(words)
+
+
+def _containers(count: int) -> str:
+    return f"{count} container{'' if count == 1 else 's'}"
+
+
+def _state(state: str, *, several: bool = False) -> str:
+    """A container's state (Engine API, "List containers") as a predicate."""
+    if state in ENDED:
+        return "have ended" if several else "has ended"
+    if state == "created":
+        return "were never started" if several else "was never started"
+    return f"{'are' if several else 'is'} {state}"
 
 
 def running(engine: Engine) -> tuple[Running, ...]:
@@ -81,6 +118,7 @@ def _running(name: str, containers: list[Found]) -> Running:
         expected=_count(helpers[0].label(LABEL_HOSTS)) if helpers else 0,
         description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
         contents=frozenset(found.label(LABEL_CONTENT) for found in containers),  # a container has its image's labels
+        members=tuple(members.values()),
     )
 
 
@@ -138,16 +176,21 @@ def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = T
             time.sleep(0.05)
             continue
         whole = removed == 0 and all(one.whole for one in group(found))
-        hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(engine.remove, hosts))
-        for one in found:
-            if one.id not in hosts:
-                engine.remove(one.id)
+        for instance in group(found):
+            remove_members(engine, instance)
         removed += len(found)
         if whole and not engine.containers(labels):
             return removed
         quiet_since = time.monotonic()
+
+
+def remove_members(engine: Engine, instance: Running) -> None:
+    """Remove the very containers of an instance that were found, and no other of its name: its helper last."""
+    last = [one for one in instance.members if one not in instance.hosts]
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(engine.remove, (one.id for one in instance.hosts)))
+    for one in last:
+        engine.remove(one.id)
 
 
 def down(engine: Engine, name: str) -> int:

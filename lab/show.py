@@ -25,6 +25,7 @@ from lab.wiring.fabric import links, segment_steps
 
 if TYPE_CHECKING:
     from lab.instances import Running
+    from lab.prune import Dead, Unused
 
 Json = dict[str, Any]
 
@@ -253,6 +254,82 @@ def status_table(status: Json) -> Table:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]
         _row(table, host["host"], host["state"], host["addresses"], programs)
     return table
+
+
+# --------------------------------------------------------------------------------------------- prune
+
+
+def age_words(seconds: int) -> str:
+    """An age in its two largest units: `3 d 4 h`, `2 min 5 s`. One that cannot be is unknown."""
+    if seconds < 0:
+        return "unknown"
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    first = next((number for number, (size, _) in enumerate(units) if seconds >= size), len(units) - 1)
+    words: list[str] = []
+    for size, unit in units[first : first + 2]:
+        count, seconds = divmod(seconds, size)
+        words += [f"{count} {unit}"] if count or not words else []
+    return " ".join(words)
+
+
+def prune_tables(dead: Iterable[Dead], unused: Iterable[Unused]) -> list[Table]:
+    """What is to be removed: instances, and images. No table of what there is none of."""
+    of_instances = _table("", "INSTANCE", "LAB", "LEFT", "AGE", "WHY")
+    for one in dead:
+        left = _count(len(one.containers), "container")
+        _row(of_instances, one.found.name, one.found.lab, left, age_words(one.age), one.why)
+    of_images = _table("", "IMAGE", "AGE", "WHY")
+    for image in unused:
+        _row(of_images, _image_names(image), age_words(image.age), image.why)
+    return [table for table in (of_instances, of_images) if table.row_count]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _image_names(unused: Unused) -> list[str]:
+    return list(unused.image.tags) or [unused.image.id.removeprefix("sha256:")[:12]]
+
+
+def prune_json(
+    dead: Iterable[Dead], unused: Iterable[Unused], *, gone: Collection[Dead], gone_images: Collection[Unused]
+) -> Json:
+    """The same, and what of it is gone."""
+    return {
+        "instances": [
+            {
+                "instance": one.found.name,
+                "lab": one.found.lab,
+                "containers": sorted(one.containers),
+                "age": one.age,
+                "why": one.why,
+                "removed": one in gone,
+            }
+            for one in dead
+        ],
+        "images": [
+            {
+                "image": image.image.id,
+                "tags": list(image.image.tags),
+                "age": image.age,
+                "why": image.why,
+                "removed": image in gone_images,
+            }
+            for image in unused
+        ],
+    }
+
+
+def pruned(
+    dead: Collection[Dead], unused: Collection[Unused], *, gone: Collection[Dead], gone_images: Collection[Unused]
+) -> str:
+    """What came of it, and a line for each that has changed since it was shown."""
+    counts = [_count(len(gone), "instance")] * bool(dead) + [_count(len(gone_images), "image")] * bool(unused)
+    lines = [f"removed {' and '.join(counts)}"]
+    lines += [f"{one.found.name} has changed since, and stays" for one in dead if one not in gone]
+    lines += [f"{_words(_image_names(one))} is in use by now, and stays" for one in unused if one not in gone_images]
+    return "".join(f"{line}\n" for line in lines)
 
 
 # ------------------------------------------------------------------------------------------ segments

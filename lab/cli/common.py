@@ -94,6 +94,17 @@ def checked_name(name: str) -> str:
     return name
 
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_age(text: str) -> int:
+    """An age such as 90m, 2h or 1d, in seconds. Raises UsageError."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise UsageError(f"expected an age as a number with s, m, h or d, such as 90m, 2h or 1d, found {text!r}")
+    return int(found[1]) * SECONDS[found[2]]
+
+
 def check_writable(file: Path) -> None:
     """Before anything is shown, which takes a while. Raises UsageError."""
     if not file.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Commands of a lab's life: up, down, reset, status."""
+"""Commands of a lab's life: up, down, reset, status, and prune for what is left of others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from lab.cli.common import (
     checked_name,
     opened_engine,
     opened_instance,
+    read_age,
 )
-from lab.errors import LabError
+from lab.errors import LabError, UsageError
 from lab.text import printable
 
 if TYPE_CHECKING:
@@ -108,3 +109,51 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
             named = state["instance"]
             help_text = f"`lab reset --name {named}` or `lab down --name {named}`"
             sys.stdout.write(f"{named} is not up; if nothing is at work on it: {help_text}\n")
+
+
+Older = Annotated[
+    str | None,
+    typer.Option("--older", metavar="AGE", help="Also what is whole, if it came up longer ago than this: 90m, 2h, 1d."),
+]
+
+
+@app.command("prune")
+def prune(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    older: Older = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what dead runs left, and remove it after a yes. With --json nothing is asked, nor removed without --yes."""
+    from lab import prune as left
+    from lab import show as view
+
+    seconds = None if older is None else read_age(older)
+    with opened_engine() as engine:
+        dead, unused = left.dead(engine, older=seconds), left.unused_images(engine)
+        if not as_json:
+            for table in view.prune_tables(dead, unused):
+                console.show(table)
+        agreed = yes or (not as_json and bool(dead or unused) and _is_agreed())
+        gone = left.remove(engine, dead, older=seconds) if agreed else ()
+        gone_images = left.remove_images(engine, unused) if agreed else ()
+    if as_json:
+        console.show_json(view.prune_json(dead, unused, gone=gone, gone_images=gone_images))
+    elif not dead and not unused:
+        sys.stdout.write("nothing is left of dead runs\n")
+    elif not agreed:
+        sys.stdout.write("nothing is removed\n")
+    else:
+        sys.stdout.write(view.pruned(dead, unused, gone=gone, gone_images=gone_images))
+
+
+def _is_agreed() -> bool:
+    """Whether somebody says yes. Raises UsageError if nobody can be asked."""
+    sys.stdout.write("remove all of this? [y/N] ")
+    sys.stdout.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        sys.stdout.write("\n")
+        raise UsageError(
+            "expected a yes, but nobody can be asked; nothing is removed", hint="--yes removes all of this"
+        )
+    return answer.strip().lower() in ("y", "yes")

@@ -52,11 +52,27 @@ class SecondEngine:
         return False
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """End it with a signal, and wait for that: its containers end with it."""
+        """End it with a signal, and wait for that: its containers end with it.
+
+        One that is killed takes its containerd along a moment later; the next one would wait for that for ever.
+        """
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(START_SECONDS)
             self._process = None
+            until(self._holds_containerd, wanted=lambda runs: not runs, what="no containerd", seconds=START_SECONDS)
+
+    def _holds_containerd(self) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self._top / "exec" / "containerd" / "containerd.pid").read_text())
+            # One that nobody has waited for counts, too: dockerd asks by kill(2).
+            return Path(f"/proc/{pid}").exists()
+        return False
+
+    def docker(self, *arguments: str) -> str:
+        """What the docker command says of it."""
+        command = ["docker", "--host", self.address, *arguments]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def load(self, references: Iterator[str]) -> None:
         """Give it images of the engine in use."""
@@ -70,9 +86,9 @@ class SecondEngine:
         assert save.wait() == 0
 
 
-@pytest.fixture(scope="module")
-def second(engine: Engine) -> Iterator[SecondEngine]:
-    """A running one, with the images of today."""
+@contextlib.contextmanager
+def started(engine: Engine) -> Iterator[SecondEngine]:
+    """A running one, with the images of today that `engine` has."""
     # A unix socket's path is short (unix(7)), and pytest's folders are not.
     top = Path(tempfile.mkdtemp(prefix="socketlab-", dir="/tmp"))
     made = SecondEngine(top)
@@ -85,3 +101,10 @@ def second(engine: Engine) -> Iterator[SecondEngine]:
         # One that was killed leaves its folder mounted on itself.
         subprocess.run(["umount", "--recursive", "--lazy", f"{top}/data"], capture_output=True, check=False)
         shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def second(engine: Engine) -> Iterator[SecondEngine]:
+    """See started."""
+    with started(engine) as made:
+        yield made
