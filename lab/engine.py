@@ -404,6 +404,20 @@ class Engine:
         with _translated(f"starting container {container[:12]}"):
             self._api.start(container)
 
+    def restart(self, container: str) -> None:
+        """Kill a container's processes, if it has any, and start it anew."""
+        with _translated(f"restarting container {container[:12]}"):
+            self._api.restart(container, timeout=0)
+
+    def unpause(self, container: str) -> None:
+        """Let a paused container go on; one that does already is fine."""
+        with _translated(f"unpausing container {container[:12]}"):
+            try:
+                self._api.unpause(container)
+            except docker.errors.APIError as error:
+                if "not paused" not in str(error.explanation):
+                    raise
+
     def remove(self, container: str) -> None:
         """Kill and remove a container; one that is gone already, or going, is fine."""
         with _translated(f"removing container {container[:12]}"):

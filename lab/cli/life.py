@@ -17,10 +17,9 @@ from lab.cli.common import (
     app,
     checked_name,
     opened_engine,
-    opened_instance,
     read_age,
 )
-from lab.errors import LabError, UsageError
+from lab.errors import AgentError, LabError, UsageError
 from lab.text import printable
 
 if TYPE_CHECKING:
@@ -76,10 +75,26 @@ def reset(
     name: InstanceName = None,
 ) -> None:
     """Make hosts as they were when the lab came up, and prove it."""
-    with opened_instance(name) as instance:
-        instance.reset(hosts or None)
-        which = ", ".join(hosts) if hosts else f"{len(instance.lab.hosts)} hosts"
-        sys.stdout.write(f"{instance.name}: {which} as at the start\n")
+    from lab import instances, live, repair
+
+    with opened_engine() as engine:
+        found = instances.find(engine, name)
+        if hosts or not repair.is_needed(found):
+            with live.attach(engine, found) as instance:
+                try:
+                    instance.reset(hosts or None)
+                except AgentError:
+                    if hosts or not repair.is_needed(found, instance.wiring):
+                        raise
+                else:
+                    which = ", ".join(hosts) if hosts else f"{len(instance.lab.hosts)} hosts"
+                    sys.stdout.write(f"{instance.name}: {which} as at the start\n")
+                    return
+        with console.Progress() as progress:
+            done = repair.repair(engine, found.name, say=progress.say)
+    how = "started anew" if done.anew else "repaired"
+    proof = "as at the start" if done.as_at_up else "as declared; what was seen of them now counts as the start"
+    sys.stdout.write(f"{found.name}: {how}, {found.expected} hosts {proof}\n")
 
 
 @app.command("status")
