@@ -11,11 +11,13 @@ import io
 import os
 import queue
 import re
+import select
 import socket
 import struct
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,17 +25,19 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.types
 import requests
 from docker.context.config import get_current_context_name
 from docker.types import LogConfig, Ulimit
 from docker.utils import parse_repository_tag
 
-from lab.errors import EngineError, ImageError, InstanceError
-from lab.plan import Container
+from lab.errors import EngineError, EngineRefusedError, ImageError, InstanceError, TakenError
+from lab.plan import Carrier, Container
 
 UNNAMED = "<none>:<none>"
 CONFLICT = 409
 NOT_FOUND = 404
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +70,20 @@ class FoundImage:
         return dict(self.labels).get(key, "")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundNetwork:
+    """A network that the engine has, of whatever driver."""
+
+    id: str
+    name: str
+    subnets: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+
+    def label(self, key: str) -> str:
+        """A label's value, "" if it has none."""
+        return dict(self.labels).get(key, "")
+
+
 def _reason(error: Exception) -> str:
     text = str(error)
     if "Permission denied" in text:
@@ -90,8 +108,9 @@ def _tar(files: Mapping[str, tuple[int, bytes]]) -> io.BytesIO:
 class ExecStream:
     """The standard input and output of a process in a container, as one stream. Its standard error is dropped."""
 
-    def __init__(self, raw: Any, *, first_seconds: float | None = None) -> None:
+    def __init__(self, raw: Any, *, runs: Callable[[], bool], first_seconds: float | None = None) -> None:
         self._raw = raw
+        self._runs = runs
         self._first_seconds = first_seconds
         # docker-py hands out a read-only file object over a unix socket, and the socket itself over TLS.
         self._socket = getattr(raw, "_sock", raw)
@@ -107,7 +126,8 @@ class ExecStream:
 
     def receive(self, *, patient: bool = False) -> bytes:
         """Some bytes of standard output; b"" at the end. `patient`: wait beyond the time-out of the connection."""
-        self._socket.settimeout(None if patient else self._first_seconds or self._seconds)
+        seconds = None if patient else self._first_seconds or self._seconds
+        self._socket.settimeout(seconds)
         self._first_seconds = None
         while True:
             # Engine API, "Attach to a container": a header of 8 bytes, the first is the stream, the last four
@@ -122,12 +142,29 @@ class ExecStream:
                         return data
                     continue
             try:
-                piece = self._socket.recv(1 << 16)
-            except OSError as error:
+                piece = self._socket.recv(1 << 16) if self._can_be_read(seconds) else b""
+            except (OSError, ValueError) as error:  # a socket that another thread has closed has no number
                 raise EngineError(f"the connection into the instance broke: {error}") from error
             if not piece:
                 return b""
             self._frames += piece
+
+    def _can_be_read(self, seconds: float | None) -> bool:
+        """Wait for bytes, or for their end; False if the process has ended and nothing came of it.
+
+        Engines were seen to leave the stream of a process open whose container was killed or removed (20.10).
+        """
+        if getattr(self._socket, "pending", int)():  # what TLS has deciphered is not seen by poll(2)
+            return True
+        ready = select.poll()
+        ready.register(self._socket.fileno(), select.POLLIN)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not ready.poll(LOOK_SECONDS * 1000):
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError("timed out")
+            if not self._runs() and not ready.poll(0):
+                return False
+        return True
 
     def close(self) -> None:
         """Hang up; the process sees the end of its input."""
@@ -143,6 +180,8 @@ class ExecStream:
 DESCRIPTORS = 1024
 HELPERS_DESCRIPTORS = 16384
 """A helper holds three for each host, and one more for each point of each capture."""
+LOOK_SECONDS = 2.0
+"""How long a stream is silent before the engine is asked whether its process runs."""
 FRAME_HEADER = 8
 STDOUT = 1
 
@@ -153,7 +192,7 @@ def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise EngineError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+        raise EngineRefusedError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineError(
             f"{doing}: the Docker engine does not answer: {error}", hint="`docker info` shows whether it runs"
@@ -370,13 +409,13 @@ class Engine:
         return str(made["Id"])
 
     def _host_config(self, container: Container) -> dict[str, Any]:
-        descriptors = HELPERS_DESCRIPTORS if container.sees_machine else DESCRIPTORS
+        descriptors = HELPERS_DESCRIPTORS if container.is_helper else DESCRIPTORS
         return self._api.create_host_config(
             network_mode=container.network_mode,
             read_only=True,
             cap_drop=["ALL"],
             cap_add=list(container.capabilities),
-            security_opt=["apparmor=unconfined"] if container.sees_machine else ["no-new-privileges"],
+            security_opt=["apparmor=unconfined"] if container.is_helper else ["no-new-privileges"],
             pids_limit=container.pids,
             tmpfs=dict(container.tmpfs),
             extra_hosts=[f"{name}:{address}" for name, address in container.extra_hosts],
@@ -395,8 +434,9 @@ class Engine:
             memswap_limit=container.memory,
             cpu_shares=container.cpu_shares,
             nano_cpus=int(container.cpus * 1_000_000_000) or None,
-            pid_mode="host" if container.sees_machine else None,
-            userns_mode="host" if container.sees_machine else None,
+            pid_mode=container.pid_mode or None,
+            # Who sees the machine's processes is on the machine also where others are apart (user_namespaces(7)).
+            userns_mode="host" if container.pid_mode == "host" else None,
         )
 
     def start(self, container: str) -> None:
@@ -448,4 +488,62 @@ class Engine:
         with _translated(f"running {argv[0]} in container {container[:12]}"):
             made = self._api.exec_create(container, list(argv), stdin=True, stdout=True, stderr=True)
             raw = self._api.exec_start(made["Id"], socket=True)
-        return ExecStream(raw, first_seconds=seconds)
+        return ExecStream(raw, runs=lambda: self._runs(made["Id"]), first_seconds=seconds)
+
+    def _runs(self, process: str) -> bool:
+        with _translated("asking for a process in a container"), contextlib.suppress(docker.errors.NotFound):
+            return bool(self._api.exec_inspect(process)["Running"])
+        return False
+
+    # -------------------------------------------------------------------------------------- networks
+
+    def create_network(self, carrier: Carrier) -> str:
+        """Create a bridge network; its id. Raises TakenError if another network has addresses of its subnet."""
+        pool = docker.types.IPAMPool(subnet=str(carrier.subnet))
+        with _translated(f"creating the network {carrier.name}"):
+            try:
+                made = self._api.create_network(
+                    carrier.name,
+                    driver="bridge",
+                    options=dict(carrier.options),
+                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                    labels=dict(carrier.labels),
+                    check_duplicate=True,
+                )
+            except docker.errors.APIError as error:
+                if "overlap" in str(error.explanation or error).lower():
+                    raise TakenError(f"expected {carrier.subnet} to be free, but a network has it") from error
+                raise
+        return str(made["Id"])
+
+    def attach(self, container: str, network: str) -> None:
+        """Give a running container a further interface, on a network."""
+        with _translated(f"connecting container {container[:12]} to network {network[:12]}"):
+            self._api.connect_container_to_network(container, network)
+
+    def networks(self, labels: Mapping[str, str | None] | None = None) -> tuple[FoundNetwork, ...]:
+        """Every network that has all the labels (None: with any value)."""
+        wanted = [key if value is None else f"{key}={value}" for key, value in (labels or {}).items()]
+        with _translated("listing networks"):
+            rows = self._api.networks(filters={"label": wanted} if wanted else None)
+        return tuple(
+            FoundNetwork(
+                id=row["Id"],
+                name=row["Name"],
+                subnets=tuple(one["Subnet"] for one in (row["IPAM"] or {}).get("Config") or () if "Subnet" in one),
+                labels=tuple(sorted((row["Labels"] or {}).items())),
+            )
+            for row in rows
+        )
+
+    def remove_network(self, network: str) -> bool:
+        """Remove a network; one that is gone already is fine. False if containers are still on it."""
+        with _translated(f"removing network {network[:12]}"):
+            try:
+                self._api.remove_network(network)
+            except docker.errors.APIError as error:
+                if error.status_code in (FORBIDDEN, CONFLICT) and "endpoint" in str(error.explanation or error):
+                    return False
+                if error.status_code != NOT_FOUND:
+                    raise
+        return True

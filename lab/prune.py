@@ -26,13 +26,14 @@ class Dead:
 
     found: Running
     age: int
-    """seconds since the first of its containers was created, below 0 if the engine's clock was set back since"""
+    """seconds since the first of its containers was created; below 0 where it has none any more, or the engine's clock
+    was set back since"""
     why: str
 
     @property
-    def containers(self) -> frozenset[str]:
-        """The ids of what is removed."""
-        return frozenset(member.id for member in self.found.members)
+    def ids(self) -> frozenset[str]:
+        """Of the containers and networks that are removed."""
+        return self.found.networks | {member.id for member in self.found.members}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +88,8 @@ def dead(engine: Engine, *, older: float | None = None) -> tuple[Dead, ...]:
     """Every instance that is to be removed, by name. Of those that seem whole the helper is asked."""
     now = engine.now()
     rows = []
-    for found in instances.running(engine):
-        age = now - found.created
+    for found in instances.remains(engine):
+        age = now - found.created if found.members else -1.0
         asked = found.whole and age >= STARTING_SECONDS
         why = why_dead(found, age=age, came_up=_came_up(engine, found) if asked else None, older=older)
         if why:
@@ -115,10 +116,10 @@ def unused_images(engine: Engine) -> tuple[Unused, ...]:
 
 def remove(engine: Engine, rows: Iterable[Dead], *, older: float | None) -> tuple[Dead, ...]:
     """Remove those of the instances that still are as they were shown; which these were."""
-    still = {(row.found.name, row.containers) for row in dead(engine, older=older)}
-    removed = tuple(row for row in rows if (row.found.name, row.containers) in still)
+    still = {(row.found.name, row.ids) for row in dead(engine, older=older)}
+    removed = tuple(row for row in rows if (row.found.name, row.ids) in still)
     for row in removed:
-        instances.remove_members(engine, row.found)
+        instances.remove_just(engine, row.found)
     return removed
 
 

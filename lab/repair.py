@@ -7,19 +7,22 @@ knew. Nothing here is on the way of an ordinary reset.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab import instances, live, pristine
+from lab import building, instances, live, pristine
 from lab.engine import Engine
 from lab.errors import AgentError, EngineError, InstanceError, NotPristineError, NotUpError
 from lab.instances import ENDED, Running
 from lab.live import Instance
-from lab.plan import plan
+from lab.model import Lab
+from lab.plan import LABEL_INSTANCE, LABEL_NETWORK, plan
 from lab.prune import STARTING_SECONDS
-from lab.wiring import Wiring
+from lab.wiring import Wiring, networks
 
 TRIES = 5
 """Others may repair at the same time, and each may meet a helper that another has just ended."""
@@ -40,6 +43,13 @@ class Repaired:
 def is_needed(found: Running, wiring: Wiring | None = None) -> bool:
     """Whether an ordinary reset of all hosts cannot do: by what the engine says, and if it is given by the helper."""
     return not found.whole or (wiring is not None and not _is_wired(found, wiring))
+
+
+def is_possible(found: Running) -> bool:
+    """Whether all that an instance was made of is there to be started anew."""
+    beside = found.expected if found.wiring == networks.NAME else 0
+    whole = len(found.hosts) == found.expected and len(found.sidecars) == beside
+    return found.helper is not None and whole and found.description != ""
 
 
 def _is_wired(found: Running, wiring: Wiring) -> bool:
@@ -118,37 +128,53 @@ class _Repair:
                 f"expected {self.name} to have come up, but its start never ended",
                 hint=f"if no `lab up` is at work on it: {_anew(self.name)}",
             )
-        if not wiring.living() and not wiring.is_sealed():
+        # On Docker networks the helper has wired nothing: what has is beside the hosts, and is started anew with them.
+        is_new = self.began and (found.wiring == networks.NAME or not wiring.living())
+        if is_new and not wiring.is_sealed():
             try:
-                return self._start_anew(found, instance)
+                return self._start_anew(found, instance.lab)
             except AgentError as error:
                 self.say(f"the helper cannot do it, and is started anew: {error.message}")
         # What it has made is of no use for hosts that are started anew, and goes with it.
         self.began = True
         assert found.helper is not None
+        instance.close()  # our turn with it: nobody will answer there
         self.engine.restart(found.helper.id)
         return None
 
-    def _start_anew(self, found: Running, instance: Instance) -> Repaired:
-        lab, wiring = instance.lab, instance.wiring
-        names = tuple(host.name for host in lab.hosts)
-        self.say(f"starting {len(names)} hosts anew")
+    def _start_anew(self, found: Running, lab: Lab) -> Repaired:
+        self.say(f"starting {len(lab.hosts)} hosts anew")
         with ThreadPoolExecutor(instances.THREADS) as pool:
-            list(pool.map(self.engine.restart, (host.id for host in found.hosts)))
-        self.say("wiring")
-        wiring.find({host.host: host.id for host in found.hosts})
-        wiring.wire(plan(lab, instance=self.name, images={}))
-        self.say("looking whether everything is there")
-        try:
-            made = pristine.make(wiring, lab, names)
-            wrong = [] if self.sealed is None else pristine.deviations(self.sealed, made, with_conntrack=True)
-            if wrong:
-                raise NotUpError("\n".join(wrong))
-            pristine.start_programs(wiring, lab, names)
-        except NotUpError as error:
-            raise NotPristineError(f"the repair cannot be proven:\n{error.message}", hint=_anew(self.name)) from error
-        wiring.seal(made)
+            for members in (found.hosts, found.sidecars):  # these join what the former make
+                list(pool.map(self.engine.restart, (member.id for member in members)))
+        carriers = tuple(
+            (one.label(LABEL_NETWORK), one.subnets[0]) for one in self.engine.networks({LABEL_INSTANCE: self.name})
+        )
+        reached = building.access(instances.find(self.engine, self.name))
+        with contextlib.closing(
+            building.connect(self.engine, dataclasses.replace(reached, carriers=carriers))
+        ) as wiring:
+            self.say("wiring")
+            wiring.find({host.host: host.id for host in found.hosts})
+            wiring.wire(plan(lab, instance=self.name, images={}))
+            self.say("looking whether everything is there")
+            try:
+                self._prove(wiring, lab)
+            except NotUpError as error:
+                raise NotPristineError(
+                    f"the repair cannot be proven:\n{error.message}", hint=_anew(self.name)
+                ) from error
         return Repaired(anew=True, as_at_up=self.sealed is not None)
+
+    def _prove(self, wiring: Wiring, lab: Lab) -> None:
+        """Raises NotUpError."""
+        names = tuple(host.name for host in lab.hosts)
+        made = pristine.make(wiring, lab, names)
+        wrong = [] if self.sealed is None else pristine.deviations(self.sealed, made, with_conntrack=True)
+        if wrong:
+            raise NotUpError("\n".join(wrong))
+        pristine.start_programs(wiring, lab, names)
+        wiring.seal(made)
 
 
 class _NeverCameUpError(InstanceError):
@@ -157,7 +183,7 @@ class _NeverCameUpError(InstanceError):
 
 def _refuse(found: Running) -> None:
     """Raise InstanceError where nothing can be repaired."""
-    if found.helper is None or len(found.hosts) < found.expected or not found.description:
+    if not is_possible(found):
         raise InstanceError(
             f"expected {found.name} to have all its containers, observed: {found.wrong or 'no description'}",
             hint=f"what is removed cannot be started anew: {_anew(found.name)}",

@@ -276,8 +276,7 @@ def prune_tables(dead: Iterable[Dead], unused: Iterable[Unused]) -> list[Table]:
     """What is to be removed: instances, and images. No table of what there is none of."""
     of_instances = _table("", "INSTANCE", "LAB", "LEFT", "AGE", "WHY")
     for one in dead:
-        left = _count(len(one.containers), "container")
-        _row(of_instances, one.found.name, one.found.lab, left, age_words(one.age), one.why)
+        _row(of_instances, one.found.name, one.found.lab, one.found.left, age_words(one.age), one.why)
     of_images = _table("", "IMAGE", "AGE", "WHY")
     for image in unused:
         _row(of_images, _image_names(image), age_words(image.age), image.why)
@@ -301,7 +300,8 @@ def prune_json(
             {
                 "instance": one.found.name,
                 "lab": one.found.lab,
-                "containers": sorted(one.containers),
+                "containers": sorted(member.id for member in one.found.members),
+                "networks": sorted(one.found.networks),
                 "age": one.age,
                 "why": one.why,
                 "removed": one in gone,
