@@ -165,7 +165,8 @@ def attach(engine: Engine, found: instances.Running) -> Instance:
         raise InstanceError(
             f"expected {found.name} to have its helper container running, "
             f"observed {'none' if found.helper is None else found.helper.state}",
-            hint=f"`lab down --name {found.name}` removes what is left; then `lab up` it again",
+            hint=f"`lab reset --name {found.name}` repairs it, if all of its containers are there; "
+            f"`lab down --name {found.name}` removes them",
         )
     return Instance(
         engine=engine,

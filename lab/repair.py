@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +50,16 @@ def is_possible(found: Running) -> bool:
     beside = found.expected if found.wiring == networks.NAME else 0
     whole = len(found.hosts) == found.expected and len(found.sidecars) == beside
     return found.helper is not None and whole and found.description != ""
+
+
+def check(found: Running, hosts: Iterable[str]) -> None:
+    """Raise InstanceError if one of some hosts, which are to be reset alone, does not run."""
+    stopped = [one.host for one in (*found.hosts, *found.sidecars) if one.host in hosts and one.state != "running"]
+    if stopped:
+        raise InstanceError(
+            f"expected {', '.join(dict.fromkeys(stopped))} to run, observed: {found.wrong}",
+            hint=f"`lab reset --name {found.name}`, without a host, repairs all: networks are made for all at once",
+        )
 
 
 def _is_wired(found: Running, wiring: Wiring) -> bool:

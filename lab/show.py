@@ -219,15 +219,30 @@ def status_json(
         }
         for name in names
     ]
-    whole = found.whole and "unwired" not in states.values()
-    lacking = any(one["ended"] == NOT_STARTED for host in hosts for one in host["programs"])
+    broken = found.wrong or _broken(lab, hosts)
     return {
         "instance": found.name,
         "lab": found.lab,
-        "state": "broken" if not whole or lab is None or lacking else "up" if came_up else "starting",
+        "state": "broken" if broken else "up" if came_up else "starting",
+        "why": broken or ("" if came_up else "not everything was seen yet, or its start died"),
         "created": found.created,
         "hosts": hosts,
     }
+
+
+def _broken(lab: Lab | None, hosts: Iterable[Json]) -> str:
+    """Why an instance is broken of which all containers run, "" if it is not."""
+    if lab is None:
+        return "its helper does not answer, or cannot be understood"
+    unwired = [host["host"] for host in hosts if host["state"] == "unwired"]
+    if unwired:
+        return f"{', '.join(unwired)}: started anew, without the network that was made for it"
+    lacking = [f"{one['program']} on {host['host']}" for host in hosts for one in host["programs"] if _lacks(one)]
+    return f"not started: {', '.join(lacking)}" if lacking else ""
+
+
+def _lacks(program: Json) -> bool:
+    return bool(program["ended"] == NOT_STARTED)
 
 
 def _not_started(lab: Lab | None, name: str, programs: Iterable[Started], *, came_up: bool) -> list[Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,8 +84,13 @@ def opened_instance(name: str | None) -> Iterator[Instance]:
     """A connection to a running instance; without a name, to the only one."""
     from lab import instances, live
 
-    with opened_engine() as engine, live.attach(engine, instances.find(engine, name)) as instance:
-        yield instance
+    with opened_engine() as engine:
+        found = instances.find(engine, name)
+        if found.wrong:
+            # What follows may work all the same, or wait for ever for what is paused.
+            sys.stderr.write(f"{found.name} is not whole: {found.wrong}; `lab reset --name {found.name}` repairs it\n")
+        with live.attach(engine, found) as instance:
+            yield instance
 
 
 def checked_name(name: str) -> str:

@@ -79,6 +79,8 @@ def reset(
 
     with opened_engine() as engine:
         found = instances.find(engine, name)
+        if hosts:
+            repair.check(found, hosts)
         if hosts or not repair.is_needed(found):
             with live.attach(engine, found) as instance:
                 try:
@@ -100,7 +102,7 @@ def reset(
 @app.command("status")
 def status(name: InstanceName = None, as_json: AsJson = False) -> None:
     """Show the running labs, their hosts and programs."""
-    from lab import instances, live
+    from lab import instances, live, repair
     from lab import show as view
 
     with opened_engine() as engine:
@@ -113,17 +115,20 @@ def status(name: InstanceName = None, as_json: AsJson = False) -> None:
                     came_up, started, living = wiring.is_sealed(), wiring.started(), wiring.living()
                     states.append(view.status_json(one, instance.lab, started, came_up=came_up, living=living))
             except LabError:
-                states.append(view.status_json(one, None, (), came_up=False, living=()))
+                states.append(view.status_json(one, None, (), came_up=False))
     if as_json:
         console.show_json(states)
     elif not states:
         sys.stdout.write("nothing runs; `lab up nat` starts a lab\n")
-    for state in [] if as_json else states:
+    for one, state in [] if as_json else zip(found, states, strict=True):
         console.show(view.status_table(state))
         if state["state"] != "up":
-            named = state["instance"]
-            help_text = f"`lab reset --name {named}` or `lab down --name {named}`"
-            sys.stdout.write(f"{named} is not up; if nothing is at work on it: {help_text}\n")
+            mended = state["state"] == "broken" and repair.is_possible(one)
+            help_text = (
+                f"`lab reset --name {one.name}` repairs it, " * mended + f"`lab down --name {one.name}` removes it"
+            )
+            sys.stdout.write(printable(f"{one.name} is not up: {state['why']}") + "\n")
+            sys.stdout.write(f"if nothing is at work on it: {help_text}\n")
 
 
 Older = Annotated[

@@ -150,7 +150,7 @@ class Agent:
             if not data:
                 raise InstanceError(
                     "expected an answer of the instance's helper container, but the connection ended",
-                    hint="`lab down` removes what is left of the instance",
+                    hint="`lab status` shows what of it runs, `lab reset` repairs it",
                 )
             self._buffer += data
         line, _, rest = self._buffer.partition(b"\n")
@@ -162,7 +162,9 @@ class Agent:
     def _result(answer: dict[str, Any]) -> Any:
         if "error" in answer:
             gone = "has ended" in answer["error"]
-            raise AgentError(answer["error"], hint="`lab status` shows which hosts run" if gone else "")
+            raise AgentError(
+                answer["error"], hint="`lab status` shows which hosts run, `lab reset` repairs the lab" if gone else ""
+            )
         return answer["ok"]
 
     def close(self) -> None:

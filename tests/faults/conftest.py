@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import instances
 from lab.engine import Engine
-from lab.plan import LABEL_INSTANCE
 from tests.live.conftest import pytest_make_collect_report, pytest_runtest_makereport
 from tests.live.second_engine import SecondEngine, started
 
@@ -23,11 +21,16 @@ def one_more_engine(engine: Engine) -> Iterator[SecondEngine]:
 
 
 @pytest.fixture
+def engine_two(one_more_engine: SecondEngine) -> Iterator[Engine]:
+    """A connection to the second engine."""
+    with Engine.connect(at=one_more_engine.address) as engine:
+        yield engine
+
+
+@pytest.fixture
 def second(one_more_engine: SecondEngine) -> Iterator[SecondEngine]:
-    """A second engine that runs and has no instance; the test may stop it."""
+    """A second engine that runs; the test may stop it."""
     yield one_more_engine
     if not one_more_engine.answers():
         one_more_engine.stop()
         one_more_engine.start()
-    with Engine.connect(at=one_more_engine.address) as engine:
-        instances.remove(engine, {LABEL_INSTANCE: None}, settle=False)

@@ -159,6 +159,7 @@ def test_an_instance_as_json() -> None:
         "instance": "mine",
         "lab": "small",
         "state": "up",
+        "why": "",
         "created": 1700000000,
     }
     assert found["hosts"][1] == {
