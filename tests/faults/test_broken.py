@@ -21,7 +21,7 @@ from tests.live.support import command_line, until
 NAME = "flt-broken"
 AS_AT_UP = "3 hosts as at the start\n"
 AS_DECLARED = "3 hosts as declared; what was seen of them now counts as the start\n"
-HOG = "print(1, flush=True); input(); hog = [bytearray(1 << 20) for _ in range(1000)]"
+HOG = "import os; print(1, flush=True); input(); os.fork(); hog = [bytearray(1 << 20) for _ in range(1000)]"
 
 
 class Broken:
