@@ -40,6 +40,10 @@ SEVERAL_NETWORKS = "1.44"
 CONFLICT = 409
 NOT_FOUND = 404
 FORBIDDEN = 403
+NO_ROOM = "no space left on device"
+MAKE_ROOM = (
+    "make room where the engine keeps its data (`docker info`, Docker Root Dir); `lab prune` removes what is left"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +198,10 @@ def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise EngineRefusedError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+        said = f"{doing}: the Docker engine refused: {error.explanation or error}"
+        if NO_ROOM in said:
+            raise EngineError(said, hint=MAKE_ROOM) from error
+        raise EngineRefusedError(said) from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineError(
             f"{doing}: the Docker engine does not answer: {error}", hint="`docker info` shows whether it runs"
@@ -407,6 +414,11 @@ class Engine:
                 if error.status_code == CONFLICT:
                     raise InstanceError(
                         f"expected the name {container.name} to be free, but a container has it",
+                    ) from error
+                if isinstance(error, docker.errors.ImageNotFound):
+                    raise EngineError(
+                        f"creating {container.name}: expected the image {container.image}, but it is gone by now",
+                        hint="was it removed at the same time? The next `lab up` builds it again",
                     ) from error
                 raise
         for network in () if self._takes_all else container.networks[1:]:

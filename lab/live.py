@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 
 from lab import building, instances, pristine, segments
 from lab.engine import Engine
-from lab.errors import AgentError, EngineRefusedError, InstanceError, NotUpError, NoWayInError, UsageError
+from lab.errors import (
+    AgentError,
+    EngineError,
+    EngineRefusedError,
+    InstanceError,
+    LabError,
+    NotUpError,
+    NoWayInError,
+    UsageError,
+)
 from lab.model import Host, Lab
 from lab.observe import (
     LOOKS,
@@ -116,16 +125,30 @@ def _up(engine: Engine, lab: Lab, wiring: str, *, name: str, images: Mapping[str
             hint=f"`lab down --name {name}` removes it, `lab reset --name {name}` makes it as new, "
             "and another --name starts a second one beside it",
         ) from error
-    except BaseException:
-        instances.remove(engine, dict([start]))
+    except BaseException as error:
+        _take_back(engine, name, dict([start]), error, settle=True)
         raise
     try:
         return _bring_up(engine, planned, wiring, helper_id, images, say)
-    except BaseException:
+    except BaseException as error:
         say("removing what was made")
         # Every request of ours has been answered by now.
-        instances.remove(engine, {LABEL_INSTANCE: name}, settle=False)
+        _take_back(engine, name, {LABEL_INSTANCE: name}, error, settle=False)
         raise
+
+
+def _take_back(
+    engine: Engine, name: str, labels: Mapping[str, str | None], cause: BaseException, *, settle: bool
+) -> None:
+    """Remove what was made until `cause` ended it. Raises EngineError, which tells of both, if that cannot be done."""
+    try:
+        instances.remove(engine, labels, settle=settle)
+    except EngineError as error:
+        why = cause.message if isinstance(cause, LabError) else "interrupted"
+        raise EngineError(
+            f"{why}\nwhat was made by then is still there, because it could not be removed: {error.message}",
+            hint=f"once the engine answers, `lab down --name {name}` removes it",
+        ) from cause
 
 
 def _bring_up(engine: Engine, planned: Plan, wiring: str, helper: str, images: Mapping[str, str], say: Say) -> Instance:

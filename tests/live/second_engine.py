@@ -62,6 +62,11 @@ class SecondEngine:
             self._process = None
             until(self._holds_containerd, wanted=lambda runs: not runs, what="no containerd", seconds=START_SECONDS)
 
+    def freeze(self) -> None:
+        """Let it answer nothing any more, until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def _holds_containerd(self) -> bool:
         with contextlib.suppress(OSError, ValueError):
             pid = int((self._top / "exec" / "containerd" / "containerd.pid").read_text())
