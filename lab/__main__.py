@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from lab import early  # noqa: F401
+
+# isort: split
 import contextlib
 import errno
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Annotated, NoReturn
 
@@ -20,6 +24,8 @@ from lab.errors import LabError, UsageError
 
 INTERRUPTED = 130
 AGAIN_SECONDS = 1.0
+LATER_SECONDS = 0.02
+"""When a signal comes again whose exception was dropped: by then Python is where it can raise one."""
 INTERRUPTIONS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 ORDER = [module.__name__ for module in (prepare, life, look, act, note, exercise, grading)]
@@ -65,6 +71,23 @@ class _Interruption:
         sys.exit(128 + number)  # as a shell tells it
 
 
+def _comes_again(dropped: sys.UnraisableHookArgs) -> None:
+    """Where no exception can be raised – in a finalizer, in a callback of C – a signal is lost (sys.unraisablehook)."""
+    error = dropped.exc_value
+    number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else 0
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        number = error.code - 128
+    interruption = signal.getsignal(number) if number in INTERRUPTIONS else None
+    if not isinstance(interruption, _Interruption):
+        sys.__unraisablehook__(dropped)
+        return
+    interruption.last = float("-inf")
+    main_thread = threading.main_thread().ident or 0
+    later = threading.Timer(LATER_SECONDS, signal.pthread_kill, (main_thread, number))
+    later.daemon = True
+    later.start()
+
+
 def _end_at_once(code: int) -> NoReturn:
     """End, while the exception that an interruption became is still held, with all that its traceback refers to.
 
@@ -79,6 +102,7 @@ def _end_at_once(code: int) -> NoReturn:
 def main() -> None:
     """Run the command line and exit; a user's mistake is a message, never a traceback."""
     console.prepare()
+    sys.unraisablehook = _comes_again
     for number in INTERRUPTIONS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1), and a shell's `&`
             signal.signal(number, _Interruption())

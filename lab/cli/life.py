@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,8 @@ def up(lab: LabName, name: NewName = None, wiring: WiringName = "auto") -> None:
     with console.Progress() as progress, opened_engine() as engine:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say, wiring=wiring) as instance:
+            # It is up: an interrupt comes too late, and must not look as if what was made were removed.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
             started = instance.wiring.started()
             living = instance.wiring.living()
             all_of_them = instances.running(engine)
