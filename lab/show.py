@@ -261,6 +261,7 @@ def status_json(
         "lab": found.lab,
         "state": "broken" if not whole or lab is None or lacking else "up" if came_up else "starting",
         "created": found.created,
+        "wiring": found.wiring,
         "hosts": hosts,
     }
 
@@ -283,7 +284,8 @@ def _addresses(lab: Lab | None, name: str) -> list[str]:
 
 def status_table(status: Json) -> Table:
     """One instance, from what status_json says of it."""
-    title = f"{status['instance']}: lab {status['lab']}, {status['state']}"
+    on = ", on Docker networks" if status["wiring"] == networks.NAME else ""
+    title = f"{status['instance']}: lab {status['lab']}, {status['state']}{on}"
     table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]

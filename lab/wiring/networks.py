@@ -441,7 +441,7 @@ class Networks:
         names = list(hosts)
         whole = {host.name for host in lab.hosts} <= set(names)
         # In rounds over all hosts: what one still sends while its sockets are closed fills the tables of another.
-        for rounds in (("end",), ("forget", "wipe")):
+        for rounds in (("end",), ("forget",)):
             self._all(
                 "clean",
                 {
