@@ -7,7 +7,7 @@ BIN   := $(VENV)/bin
 NAMED := $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-unit lint bench clean
+.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-faults test-unit lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,10 @@ lab-status: $(VENV)/.ready ## Show what runs
 	@$(BIN)/lab status $(NAMED)
 
 test: setup ## Run all tests, against real containers
-	@$(BIN)/python -m pytest tests/unit tests/live tests/hostile tests/faults
+	@$(BIN)/python -m pytest tests/unit tests/contract tests/live tests/hostile tests/faults
+
+test-faults: setup ## Run the tests of faults, with 200 kills at random moments
+	@SOCKETLAB_FAULT_ROUNDS=$${SOCKETLAB_FAULT_ROUNDS:-200} $(BIN)/python -m pytest tests/faults
 
 test-unit: $(VENV)/.ready ## Run the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
@@ -70,6 +73,7 @@ verify: setup ## Let every exercise prove its checks
 bench: setup ## Measure, as ratios side by side
 	@$(BIN)/python -m tests.bench.bench
 	@$(BIN)/python -m tests.bench.grading
+	@$(BIN)/python -m tests.bench.scale
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi

@@ -30,6 +30,8 @@ THREADS = 4
 """Containers made or removed at once; the engine gains little from more."""
 ENDED = ("exited", "dead")
 """The states of a container whose first process has ended."""
+WITH_SIDECARS = "networks"
+"""the wiring that has something beside each host"""
 SETTLE_SECONDS = 2.0
 """How long nothing must appear: an engine under load carries out a dead client's request late."""
 
@@ -71,6 +73,7 @@ class Running:
         return (
             self.helper is not None
             and len(self.hosts) == self.expected
+            and len(self.sidecars) == (self.expected if self.wiring == WITH_SIDECARS else 0)
             and all(member.state == "running" for member in (self.helper, *self.hosts, *self.sidecars))
         )
 
@@ -86,7 +89,11 @@ class Running:
         # What is beside a host ends with it, so that says nothing more.
         ended = {host.host for host in self.hosts if host.state != "running"}
         words += [f"beside {one}" for one in _states([one for one in self.sidecars if one.host not in ended])]
-        return "; ".join(words)
+        alone = {host.host for host in self.hosts} - {one.host for one in self.sidecars}
+        words += (
+            [f"what was beside {', '.join(sorted(alone))} is gone"] if self.wiring == WITH_SIDECARS and alone else []
+        )
+        return "; ".join(words) or ("" if self.whole else "more containers than its lab has")
 
     @property
     def left(self) -> str:

@@ -191,13 +191,9 @@ def attach(engine: Engine, found: instances.Running) -> Instance:
             hint=f"`lab reset --name {found.name}` repairs it, if all of its containers are there; "
             f"`lab down --name {found.name}` removes them",
         )
-    return Instance(
-        engine=engine,
-        name=found.name,
-        lab=undescribe(found.description),
-        wiring=building.connect(engine, building.access(found)),
-        access=building.access(found),
-    )
+    lab = undescribe(found.description)
+    access = building.access(found, lab)
+    return Instance(engine=engine, name=found.name, lab=lab, wiring=building.connect(engine, access), access=access)
 
 
 class Instance:

@@ -262,6 +262,7 @@ def status_json(
         "state": "broken" if broken else "up" if came_up else "starting",
         "why": broken or ("" if came_up else "not everything was seen yet, or its start died"),
         "created": found.created,
+        "wiring": found.wiring,
         "hosts": hosts,
     }
 
@@ -299,7 +300,8 @@ def _addresses(lab: Lab | None, name: str) -> list[str]:
 
 def status_table(status: Json) -> Table:
     """One instance, from what status_json says of it."""
-    title = f"{status['instance']}: lab {status['lab']}, {status['state']}"
+    on = ", on Docker networks" if status["wiring"] == networks.NAME else ""
+    title = f"{status['instance']}: lab {status['lab']}, {status['state']}{on}"
     table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]
