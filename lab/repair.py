@@ -160,7 +160,7 @@ class _Repair:
         carriers = tuple(
             (one.label(LABEL_NETWORK), one.subnets[0]) for one in self.engine.networks({LABEL_INSTANCE: self.name})
         )
-        reached = building.access(instances.find(self.engine, self.name))
+        reached = building.access(instances.find(self.engine, self.name), lab)
         with contextlib.closing(
             building.connect(self.engine, dataclasses.replace(reached, carriers=carriers))
         ) as wiring:

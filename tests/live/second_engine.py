@@ -26,6 +26,7 @@ class SecondEngine:
     def __init__(self, top: Path) -> None:
         self._top = top
         self._process: subprocess.Popen[bytes] | None = None
+        self.data = top / "data"
         self.address = f"unix://{top}/docker.sock"
         self.environment = {**os.environ, "DOCKER_HOST": self.address}
 
