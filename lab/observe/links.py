@@ -69,16 +69,16 @@ def _route(item: dict[str, Any]) -> Route | None:
 
 
 def unsettled(addresses: str, routes: str, sysctls: str = "") -> tuple[str, ...]:
-    """What the kernel still has to add to the IPv6 of interfaces that have any, as words; it does so by and by.
+    """What the kernel still has to find out of interfaces, and to add to the IPv6 of those that have any, as words.
 
     Of `ip -j addr show`, of `ip -j route show table all`, which has both families, and of lines `key = value`. An
     interface gets a link-local address (RFC 4862 §5.3), and each address a route of its own, from a queue of the
-    kernel's work.
+    kernel's work; from another it learns that what is at the cable's other end is up, too.
     Raises UnreadableError.
     """
     settings = frozenset(sysctls.splitlines())
     there = set(read_json(_kernel_route, routes))
-    missing: list[str] = []
+    missing = [f"{name}: no carrier" for name in read_json(_without_carrier, addresses) if name]
     for link in links(addresses):
         held = [str(address.ip) for address in link.addresses if address.version == 6 and link.name != "lo"]
         wanted = [("local", address) for address in held]
@@ -96,6 +96,10 @@ def unsettled(addresses: str, routes: str, sysctls: str = "") -> tuple[str, ...]
             if (kind, destination, link.name) not in there
         ]
     return tuple(missing)
+
+
+def _without_carrier(item: dict[str, Any]) -> str:
+    return item["ifname"] if "NO-CARRIER" in item.get("flags", ()) else ""
 
 
 def addr_gen_mode(interface: str) -> str:

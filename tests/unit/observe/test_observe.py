@@ -624,6 +624,13 @@ def test_an_interface_waits_for_its_link_local_address() -> None:
     assert unsettled(json.dumps(held), json.dumps(ADDED)) == ("eth0: no link-local address",)
 
 
+def test_an_interface_waits_for_its_carrier() -> None:
+    """The kernel learns by and by that the other end of a cable is up; one that is down waits for nothing."""
+    waiting = {"ifname": "eth0", "flags": ["NO-CARRIER", "BROADCAST", "UP", "LOWER_UP"], "operstate": "DOWN"}
+    down = {"ifname": "eth1", "flags": ["BROADCAST"], "operstate": "DOWN"}
+    assert unsettled(json.dumps([waiting, down]), "[]") == ("eth0: no carrier",)
+
+
 def test_no_link_local_address_is_awaited_where_none_is_made() -> None:
     """With addr_gen_mode 1 (none) the kernel makes no such address, nor the route that comes with it."""
     held = [dict(HELD[1], ifname="eth0.5", addr_info=[{"local": "2001:db8:1::20", "prefixlen": 64}])]
