@@ -67,9 +67,13 @@ class Container:
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    """its first process, in place of the image's"""
     command: tuple[str, ...] = ()
     """arguments of its first process"""
     network_mode: str = "none"
+    pid_mode: str = ""
+    """whose processes it sees; "": its own"""
     sees_machine: bool = False
     """Only for a wiring's helper: the machine's PID namespace, and no confinement by AppArmor."""
 

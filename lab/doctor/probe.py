@@ -1,0 +1,314 @@
+"""Looking: at this side, at the engine, and in throw-away containers at what it grants and what its kernel has.
+
+Whatever is missing becomes a fact, never an exception. Every container carries the label of one instance of a name that
+nobody else has, so that `lab down` finds what a killed process leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import platform
+import pwd
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from lab import images as the_images
+from lab import instances, machine
+from lab.doctor import trial, wirings
+from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Said
+from lab.engine import Engine, endpoint, named_by
+from lab.errors import EngineError, LabError
+from lab.note import record
+from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, container_name
+from lab.wiring import fabric
+
+Say = Callable[[str], None]
+
+CONNECT_SECONDS = 20
+LIVES_SECONDS = 300
+"""How long a container lives that nobody removes."""
+PREFIX = "doctor-"
+GIVEN = ("NET_BIND_SERVICE", "NET_RAW")
+"""What programs and daemons of a lab may be given."""
+CAPABILITIES = tuple(dict.fromkeys((*fabric.CAPABILITIES, *HOST_CAPABILITIES, *GIVEN)))
+"""All that a helper or a host may hold."""
+BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+USUAL_SOCKET = "unix:///var/run/docker.sock"
+MEMORY = 64 * 1024 * 1024
+PIDS = 32
+
+
+def look(*, say: Say) -> Facts:
+    """Everything there is to be seen. What was made for it is removed again, also on an interrupt."""
+    refs = the_images.resolve()
+    where, named = "", "the docker context"
+    try:
+        where, named = endpoint() or USUAL_SOCKET, named_by()
+        say(f"asking the engine at {where}")
+        # Whether anybody answers is told soon; what is asked for then may take longer.
+        Engine.connect(seconds=CONNECT_SECONDS).__exit__()
+        with Engine.connect() as engine:
+            known = Facts(
+                caller=caller(where), where=where, named_by=named, engine=engine.about(), unreachable="", advice=""
+            )
+            say("looking for the images")
+            return _beyond(engine, replace(known, images=images(engine, refs)), refs, say)
+    except EngineError as error:
+        return Facts(
+            caller=caller(where),
+            where=where,
+            named_by=named,
+            engine=None,
+            unreachable=error.message,
+            advice=_advice(error),
+        )
+
+
+def _advice(error: EngineError) -> str:
+    try:
+        return machine.advice() or error.hint
+    except EngineError:
+        return error.hint
+
+
+def _beyond(engine: Engine, known: Facts, refs: dict[str, str], say: Say) -> Facts:
+    """What can be seen only where containers run."""
+    if known.images is None or known.images.missing:
+        return known
+    name = f"{PREFIX}{uuid.uuid4().hex[:6]}"
+    try:
+        known = replace(known, grants=_Probes(engine, name, refs[fabric.IMAGE], say).grants())
+    except BaseException:
+        with suppress(LabError):
+            instances.remove(engine, {LABEL_INSTANCE: name})
+        raise
+    choice = wirings.choose(known)
+    if choice is None or not choice.name:
+        return known
+    say("starting a lab of three hosts")
+    return replace(known, trial=trial.masquerade(engine, trial.lab_of_three(), name=name, refs=refs, say=say))
+
+
+# ------------------------------------------------------------------------------------------ this side
+
+
+def caller(where: str) -> Caller:
+    """This process, as it stands to an engine at that address."""
+    path = where.removeprefix("unix://") if where.startswith("unix://") else ""
+    group, member = _group(path)
+    state = record.path()
+    return Caller(
+        python=platform.python_version(),
+        user=_user(),
+        root=os.geteuid() == 0,
+        socket=path,
+        may_use=not path or not os.path.lexists(path) or os.access(path, os.R_OK | os.W_OK, effective_ids=True),
+        group=group,
+        member=member,
+        state="" if state is None else str(state.parent),
+        state_writable=state is not None and _writable(state.parent),
+    )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _group(path: str) -> tuple[str, bool]:
+    """The group of a socket, and whether this process is in it."""
+    try:
+        number = Path(path or "/nonexistent").stat().st_gid
+    except OSError:
+        return "", False
+    try:
+        name = grp.getgrgid(number).gr_name
+    except KeyError:
+        name = str(number)
+    return name, number in (os.getegid(), *os.getgroups())
+
+
+def _writable(folder: Path) -> bool:
+    """Whether it can be written to, or made."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK, effective_ids=True)
+
+
+def images(engine: Engine, refs: dict[str, str]) -> Images:
+    """The images of labs, and where Debian would come from."""
+    found = tuple(Image(reference=one, architecture=engine.image_architecture(one)) for one in refs.values())
+    if any(engine.has_image(one) for one in (the_images.PUBLISHED, the_images.BOOTSTRAPPED)):
+        debian = "engine"
+    else:
+        debian = "packages" if machine.can_bootstrap() else "registry"
+    return Images(all=found, debian=debian)
+
+
+# ------------------------------------------------------------------------------ throw-away containers
+
+
+SLEEP = f"import time; time.sleep({LIVES_SECONDS})"
+
+
+class _Probes:
+    """Containers of the helper's image that do nothing, and what is looked at in them."""
+
+    def __init__(self, engine: Engine, name: str, image: str, say: Say) -> None:
+        self._engine = engine
+        self._name = name
+        self._image = image
+        self._say = say
+
+    def grants(self) -> Grants:
+        """What containers get, and what is there in them."""
+        self._say("trying what the engine grants")
+        refused: dict[str, Said] = {}
+        if self._refusal("powers", CAPABILITIES):
+            if said := self._refusal("plain", ()):
+                return _nothing(said, refused)
+            each = {one: self._refusal(one.lower(), (one,)) for one in CAPABILITIES}
+            refused = {one: said for one, said in each.items() if said}
+        granted = tuple(one for one in CAPABILITIES if one not in refused)
+        try:
+            with self._running("powers", granted) as container:
+                self._say("looking at the kernel")
+                inside = self._inside(container)
+                joining = self._joining(container, granted)
+        except LabError as error:
+            return _nothing(_short(error), refused)
+        return Grants(
+            container="",
+            refused=refused,
+            machine_processes=self._machine_processes(granted),
+            joining=joining,
+            bridge_netfilter=self._bridge_netfilter(),
+            inside=inside,
+        )
+
+    @contextlib.contextmanager
+    def _running(
+        self,
+        what: str,
+        capabilities: tuple[str, ...],
+        *,
+        network_mode: str = "none",
+        pid_mode: str = "",
+        sees_machine: bool = False,
+    ) -> Iterator[str]:
+        """A container, for as long as it lasts. Its name stands in the words of its first process."""
+        name = container_name(self._name, what)
+        made = self._engine.create(
+            Container(
+                name=name,
+                image=self._image,
+                labels=((LABEL_INSTANCE, self._name), (LABEL_ROLE, "probe"), (LABEL_LAB, "doctor")),
+                capabilities=capabilities,
+                memory=MEMORY,
+                pids=PIDS,
+                tmpfs=(("/run", "rw,nosuid,nodev,noexec,size=1m,mode=700"),),
+                entrypoint=("python3", "-I", "-c", SLEEP),
+                command=(name,),
+                network_mode=network_mode,
+                pid_mode=pid_mode,
+                sees_machine=sees_machine,
+            )
+        )
+        try:
+            self._engine.start(made)
+            yield made
+        finally:
+            self._engine.remove(made)
+
+    def _printed(self, container: str, *argv: str) -> str:
+        """What a command prints in a container."""
+        with contextlib.closing(self._engine.stream(container, argv)) as stream:
+            return b"".join(iter(stream.receive, b"")).decode(errors="replace")
+
+    def _first_process(self, container: str) -> str:
+        """The words of the process that has the number 1 there."""
+        return self._printed(container, "cat", "/proc/1/cmdline")
+
+    def _refusal(self, what: str, capabilities: tuple[str, ...]) -> Said:
+        try:
+            with self._running(what, capabilities):
+                return ""
+        except LabError as error:
+            return _short(error)
+
+    def _inside(self, container: str) -> Inside:
+        script = resources.files("lab.doctor").joinpath("inside.py").read_text(encoding="utf-8")
+        text = self._printed(container, "python3", "-I", "-c", script)
+        try:
+            return inside(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise EngineError(f"expected a container to tell what is in it, observed {text[-200:]!r}") from error
+
+    def _joining(self, other: str, granted: tuple[str, ...]) -> Said:
+        """In the namespaces of another container its first process is seen."""
+        mode = f"container:{other}"
+        try:
+            with self._running("joined", granted, network_mode=mode, pid_mode=mode) as container:
+                first = self._first_process(container)
+        except LabError as error:
+            return _short(error)
+        return "" if container_name(self._name, "powers") in first else "it was left out"
+
+    def _machine_processes(self, granted: tuple[str, ...]) -> Said:
+        """Among the machine's processes its own first one is not the first."""
+        try:
+            with self._running("machine", granted, sees_machine=True) as container:
+                first = self._first_process(container)
+        except LabError as error:
+            return _short(error)
+        return "it was left out" if container_name(self._name, "machine") in first else ""
+
+    def _bridge_netfilter(self) -> bool | None:
+        """The setting belongs to the engine's network namespace, so it is read there."""
+        try:
+            with self._running("bridge", (), network_mode="host") as container:
+                return self._printed(container, "cat", BRIDGE_NETFILTER).strip() == "1"
+        except LabError:
+            return None
+
+
+def _nothing(said: Said, refused: dict[str, Said]) -> Grants:
+    """What is known where no container runs."""
+    return Grants(
+        container=said,
+        refused=refused,
+        machine_processes=None,
+        joining=None,
+        bridge_netfilter=None,
+        inside=None,
+    )
+
+
+def _short(error: LabError) -> Said:
+    """What was said, without what was being done: that has a name that means nothing to anybody."""
+    refused = error.message.partition("the Docker engine refused: ")[2]
+    return (refused or error.message).strip()
+
+
+def inside(told: Mapping[str, Any]) -> Inside:
+    """What inside.py has printed. Raises KeyError, ValueError or TypeError if it is something else."""
+    return Inside(
+        capabilities=frozenset(map(str, told["capabilities"])),
+        seccomp=bool(told["seccomp"]),
+        label=str(told["label"]),
+        remapped=bool(told["remapped"]),
+        root_read_only=bool(told["root_read_only"]),
+        tmpfs=int(told["tmpfs"]),
+        disk_free=int(told["disk_free"]),
+        memory_available=int(told["memory_available"]),
+        features={one: str(told["features"][one.value]) for one in Feature},
+    )

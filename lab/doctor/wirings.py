@@ -1,0 +1,64 @@
+"""Which wirings an engine allows, and which of them `--wiring auto` takes. Pure.
+
+A wiring is added by a line of `OBSTACLES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lab.doctor.facts import Facts, Grants, Inside
+from lab.wiring import fabric
+
+NETWORKS = "networks"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The wiring that is taken, "" if none can be, and why: for each that came before it what stands in its way."""
+
+    name: str
+    obstacles: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def lacking(grants: Grants, inside: Inside, *, of: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the capabilities that a container does not get, refused or silently left out."""
+    return tuple(one for one in of if one in grants.refused or one not in inside.capabilities)
+
+
+def _of_fabric(grants: Grants, inside: Inside) -> tuple[str, ...]:
+    return (
+        *(["pid_mode=host is refused"] if grants.machine_processes else []),
+        *(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES)),
+    )
+
+
+def _of_networks(grants: Grants, inside: Inside) -> tuple[str, ...]:
+    return (
+        *(["joining a container's namespaces is refused"] if grants.joining else []),
+        *(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES)),
+    )
+
+
+Obstacles = Callable[[Grants, Inside], tuple[str, ...]]
+"""What stands in a wiring's way; nothing if it works."""
+
+KNOWN: Mapping[str, Obstacles] = {fabric.NAME: _of_fabric, NETWORKS: _of_networks}
+"""Every wiring that is thought of, in the order in which `auto` tries them."""
+WIRINGS = (fabric.NAME,)
+"""Those that there are."""
+
+
+def choose(facts: Facts, wirings: tuple[str, ...] = WIRINGS) -> Choice | None:
+    """What `auto` takes; None if what it depends on could not be looked at."""
+    grants = facts.grants
+    if grants is None or grants.inside is None:
+        return None
+    met: list[tuple[str, tuple[str, ...]]] = []
+    for name in wirings:
+        obstacles = KNOWN[name](grants, grants.inside)
+        if not obstacles:
+            return Choice(name=name, obstacles=tuple(met))
+        met.append((name, obstacles))
+    return Choice(name="", obstacles=tuple(met))
