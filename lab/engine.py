@@ -296,7 +296,8 @@ class Engine:
         """The architecture that an image is of (Go's name: `amd64`, `arm64`); None if there is no such image."""
         with _translated(f"looking at the image {reference}"):
             try:
-                return str(self._api.inspect_image(reference).get("Architecture") or "")
+                found: dict[str, Any] = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
+                return str(found.get("Architecture") or "")
             except docker.errors.ImageNotFound:
                 return None
 

@@ -168,5 +168,12 @@ class Facts:
     advice: str
     """what helps then"""
     images: Images | None = None
+    disk_free: int | None = None
+    """bytes that are free in the engine's folder, where that is seen to be one of this machine"""
     grants: Grants | None = None
     trial: Masquerade | Failure | None = None
+
+    @property
+    def inside(self) -> Inside | None:
+        """What was seen in a container; None if none was to be had."""
+        return self.grants.inside if self.grants is not None else None

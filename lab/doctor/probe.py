@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import pwd
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -24,7 +25,7 @@ from lab import images as the_images
 from lab import instances, machine
 from lab.doctor import trial, wirings
 from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Said
-from lab.engine import Engine, endpoint, named_by
+from lab.engine import About, Engine, endpoint, named_by
 from lab.errors import EngineError, LabError
 from lab.note import record
 from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, container_name
@@ -56,8 +57,15 @@ def look(*, say: Say) -> Facts:
         # Whether anybody answers is told soon; what is asked for then may take longer.
         Engine.connect(seconds=CONNECT_SECONDS).__exit__()
         with Engine.connect() as engine:
+            about = engine.about()
             known = Facts(
-                caller=caller(where), where=where, named_by=named, engine=engine.about(), unreachable="", advice=""
+                caller=caller(where),
+                where=where,
+                named_by=named,
+                engine=about,
+                unreachable="",
+                advice="",
+                disk_free=_disk_free(about, where),
             )
             say("looking for the images")
             return _beyond(engine, replace(known, images=images(engine, refs)), refs, say)
@@ -142,6 +150,16 @@ def _writable(folder: Path) -> bool:
     """Whether it can be written to, or made."""
     there = next((one for one in (folder, *folder.parents) if one.exists()), None)
     return there is not None and os.access(there, os.W_OK | os.X_OK, effective_ids=True)
+
+
+def _disk_free(about: About, where: str) -> int | None:
+    """Bytes free in the engine's folder, if engine and caller surely share a machine."""
+    if not where.startswith("unix://") or (about.name, about.kernel) != (platform.node(), platform.release()):
+        return None
+    try:
+        return shutil.disk_usage(about.folder).free
+    except OSError:
+        return None
 
 
 def images(engine: Engine, refs: dict[str, str]) -> Images:

@@ -1,4 +1,4 @@
-"""The proof: a lab of three hosts is brought up, and one connection through its gateway is looked at from three sides."""
+"""The proof: a lab of three hosts comes up, and a connection through its gateway is looked at from three sides."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which wirings an engine allows, and which of them `--wiring auto` takes. Pure.
 
-A wiring is added by a line of `OBSTACLES`.
+A wiring is added by a line of `KNOWN`, and in `WIRINGS` once there is one.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ def lacking(grants: Grants, inside: Inside, *, of: tuple[str, ...]) -> tuple[str
 
 
 def _of_fabric(grants: Grants, inside: Inside) -> tuple[str, ...]:
-    return (
-        *(["pid_mode=host is refused"] if grants.machine_processes else []),
-        *(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES)),
-    )
+    seeing = ("pid_mode=host is refused",) if grants.machine_processes else ()
+    return (*seeing, *_of_helpers(grants, inside))
 
 
 def _of_networks(grants: Grants, inside: Inside) -> tuple[str, ...]:
-    return (
-        *(["joining a container's namespaces is refused"] if grants.joining else []),
-        *(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES)),
-    )
+    joining = ("joining a container's namespaces is refused",) if grants.joining else ()
+    return (*joining, *_of_helpers(grants, inside))
+
+
+def _of_helpers(grants: Grants, inside: Inside) -> tuple[str, ...]:
+    return tuple(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES))
 
 
 Obstacles = Callable[[Grants, Inside], tuple[str, ...]]
@@ -52,12 +52,12 @@ WIRINGS = (fabric.NAME,)
 
 def choose(facts: Facts, wirings: tuple[str, ...] = WIRINGS) -> Choice | None:
     """What `auto` takes; None if what it depends on could not be looked at."""
-    grants = facts.grants
-    if grants is None or grants.inside is None:
+    grants, inside = facts.grants, facts.inside
+    if grants is None or inside is None:
         return None
     met: list[tuple[str, tuple[str, ...]]] = []
     for name in wirings:
-        obstacles = KNOWN[name](grants, grants.inside)
+        obstacles = KNOWN[name](grants, inside)
         if not obstacles:
             return Choice(name=name, obstacles=tuple(met))
         met.append((name, obstacles))
