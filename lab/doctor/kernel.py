@@ -108,9 +108,16 @@ def kernel(facts: Facts, available: tuple[str, ...]) -> Iterator[Row]:
             yield _feature(feature, need, inside.features[feature])
 
 
+CONFINED = ("not permitted", "permission denied")
+"""What is said (EPERM, EACCES) where the kernel may well have it, and does not let a container use it."""
+
+
 def _feature(feature: Feature, need: Need, said: str) -> Row:
     if not said:
         return ok(feature, need.works)
+    do = need.do
+    if any(one in said.lower() for one in CONFINED):
+        do = "see what confines containers, such as the engine's seccomp profile: they must be allowed to use it"
     if need.vital:
-        return missing(feature, said, follows=need.follows, do=need.do, code=NotUpError.exit_code)
-    return degraded(feature, said, follows=need.follows, do=need.do)
+        return missing(feature, said, follows=need.follows, do=do, code=NotUpError.exit_code)
+    return degraded(feature, said, follows=need.follows, do=do)

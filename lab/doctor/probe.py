@@ -26,7 +26,7 @@ from lab import instances, machine
 from lab.doctor import trial, wirings
 from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Said
 from lab.engine import About, Engine, endpoint, named_by
-from lab.errors import EngineError, LabError
+from lab.errors import EngineError, ImageError, LabError
 from lab.note import record
 from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, container_name
 from lab.wiring import fabric
@@ -47,15 +47,17 @@ MEMORY = 64 * 1024 * 1024
 PIDS = 32
 
 
-def look(*, say: Say) -> Facts:
-    """Everything there is to be seen. What was made for it is removed again, also on an interrupt."""
-    refs = the_images.resolve()
+def look(*, say: Say, seconds: int = CONNECT_SECONDS) -> Facts:
+    """Everything there is to be seen. What was made for it is removed again, also on an interrupt.
+
+    An engine that does not answer is waited for so many seconds.
+    """
     where, named = "", "the docker context"
     try:
         where, named = endpoint() or USUAL_SOCKET, named_by()
         say(f"asking the engine at {where}")
         # Whether anybody answers is told soon; what is asked for then may take longer.
-        Engine.connect(seconds=CONNECT_SECONDS).__exit__()
+        Engine.connect(seconds=seconds).__exit__()
         with Engine.connect() as engine:
             about = engine.about()
             known = Facts(
@@ -68,7 +70,10 @@ def look(*, say: Say) -> Facts:
                 disk_free=_disk_free(about, where),
             )
             say("looking for the images")
+            refs = the_images.resolve()
             return _beyond(engine, replace(known, images=images(engine, refs)), refs, say)
+    except ImageError:
+        raise  # that is a fault of ours, and not the engine's
     except EngineError as error:
         return Facts(
             caller=caller(where),
@@ -118,12 +123,23 @@ def caller(where: str) -> Caller:
         user=_user(),
         root=os.geteuid() == 0,
         socket=path,
-        may_use=not path or not os.path.lexists(path) or os.access(path, os.R_OK | os.W_OK, effective_ids=True),
+        may_use=not path or _may_use(path),
         group=group,
         member=member,
         state="" if state is None else str(state.parent),
         state_writable=state is not None and _writable(state.parent),
     )
+
+
+def _may_use(path: str) -> bool:
+    """Whether a socket can be connected to as far as its permissions go; one that is not there forbids nothing."""
+    try:
+        Path(path).stat()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return os.access(path, os.R_OK | os.W_OK, effective_ids=True)
 
 
 def _user() -> str:
@@ -148,8 +164,9 @@ def _group(path: str) -> tuple[str, bool]:
 
 def _writable(folder: Path) -> bool:
     """Whether it can be written to, or made."""
-    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
-    return there is not None and os.access(there, os.W_OK | os.X_OK, effective_ids=True)
+    # Path.exists would raise where a folder above may not be looked into.
+    there = next(one for one in (folder, *folder.parents) if os.path.exists(one))  # noqa: PTH110
+    return os.access(there, os.W_OK | os.X_OK, effective_ids=True)
 
 
 def _disk_free(about: About, where: str) -> int | None:
@@ -189,7 +206,7 @@ class _Probes:
 
     def grants(self) -> Grants:
         """What containers get, and what is there in them."""
-        self._say("trying what the engine grants")
+        self._say(f"trying what the engine grants, as {self._name}")
         refused: dict[str, Said] = {}
         if self._refusal("powers", CAPABILITIES):
             if said := self._refusal("plain", ()):

@@ -15,10 +15,12 @@ from lab import tables
 from lab.doctor.judgement import Finding
 from lab.doctor.rows import Row, State
 
-NAME_WIDTH = 18
-STATE_WIDTH = 10
+GAP = 2
+"""columns between two cells"""
+STATE_WIDTH = len("degraded") + GAP
 LEAST = 30
 MOST_WIDTH = 100
+INDENT = "  "
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
@@ -44,14 +46,15 @@ def as_json(finding: Finding) -> dict[str, Any]:
 
 def text(finding: Finding, *, width: int) -> Iterator[Table | str]:
     """A table for each group, and at last what it comes to, within so many columns."""
-    room = max(LEAST, width - NAME_WIDTH - STATE_WIDTH)
-    table = tables.table("", "WHAT".ljust(NAME_WIDTH - 2), "STATE".ljust(STATE_WIDTH - 2), "OBSERVED")
+    names = len(INDENT) + max(len(row.name) for row in finding.rows) + GAP
+    room = max(LEAST, width - names - STATE_WIDTH)
+    table = tables.table("", "WHAT", "STATE", "OBSERVED")
     for number, group in enumerate(finding.groups):
         if number:
             tables.row(table, "")
         tables.row(table, f"{group.title}:")
         for row in group.rows:
-            tables.row(table, f"  {row.name}", _state(row.state), [*_lines(row, room)])
+            tables.row(table, f"{INDENT}{row.name}", _state(row.state), [*_lines(row, room)])
     yield table
     yield "\n" + textwrap.fill(summary(finding), width)
 
