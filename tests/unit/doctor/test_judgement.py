@@ -34,6 +34,7 @@ IN_CONTAINERS = {"storage": U, "containers": U, **GRANTED, **KERNEL, "wiring": U
 OF_ENGINE = dict.fromkeys(("version", "api", "limits", "confinement", "users"), U)
 OF_MACHINE = dict.fromkeys(("disk", "memory", "processors", "architecture", "images"), U)
 NO_LABS = {"wiring": M, "masquerade": U}
+NOT_BUILT = Images(all=(Image(reference="x:1", architecture=None),), debian="engine")
 
 
 def changed(facts: Facts, available: tuple[str, ...] = BOTH) -> dict[str, State]:
@@ -129,7 +130,7 @@ MISSING: dict[str, tuple[Facts, dict[str, State], int]] = {
     "images": (
         replace(
             WELL,
-            images=Images(all=(Image(reference="x:1", architecture=None),), debian="engine"),
+            images=NOT_BUILT,
             grants=None,
             trial=None,
         ),
@@ -139,7 +140,7 @@ MISSING: dict[str, tuple[Facts, dict[str, State], int]] = {
     "disk for images": (
         replace(
             WELL,
-            images=Images(all=(Image(reference="x:1", architecture=None),), debian="engine"),
+            images=NOT_BUILT,
             disk_free=GIB - 1,
             grants=None,
             trial=None,
