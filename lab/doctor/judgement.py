@@ -12,11 +12,11 @@ from lab.doctor import wirings
 from lab.doctor.facts import Facts, Failure, Grants, Inside, Masquerade
 from lab.doctor.kernel import kernel
 from lab.doctor.rows import GIB, MIB, Row, State, degraded, missing, ok, size, untried, untried_because
-from lab.doctor.wirings import NETWORKS, WIRINGS, Choice
+from lab.doctor.wirings import OBSTACLES, Choice
 from lab.engine import About
 from lab.errors import EngineError, ImageError, LabError, NotUpError
 from lab.plan import HOST_CAPABILITIES
-from lab.wiring import fabric
+from lab.wiring import agent, fabric, networks
 
 OLDEST = (20, 10)
 """The oldest engine that labs are tested with,"""
@@ -66,16 +66,16 @@ class Finding:
         return tuple(row.name for row in self.rows if row.state is state)
 
 
-def judge(facts: Facts, available: tuple[str, ...] = WIRINGS) -> Finding:
-    """Every row. `available` are the wirings that there are."""
-    choice = wirings.choose(facts, available)
+def judge(facts: Facts, asked: tuple[str, ...] = tuple(OBSTACLES)) -> Finding:
+    """Every row. `asked` are the wirings that may be taken."""
+    choice = wirings.choose(facts, asked)
     groups = {
         "this side": _this_side(facts),
         "the engine": _engine(facts),
         "its machine": _machine(facts),
-        "what it grants": _granted(facts, available),
-        "its kernel": kernel(facts, available),
-        "labs": _labs(facts, choice),
+        "what it grants": _granted(facts, asked),
+        "its kernel": kernel(facts),
+        "labs": _labs(facts, choice, asked),
     }
     return Finding(
         groups=tuple(Group(title=title, rows=tuple(rows)) for title, rows in groups.items()),
@@ -331,7 +331,7 @@ def _images(facts: Facts) -> Row:
 # ------------------------------------------------------------------------------------- what it grants
 
 
-def _granted(facts: Facts, available: tuple[str, ...]) -> Iterator[Row]:
+def _granted(facts: Facts, asked: tuple[str, ...]) -> Iterator[Row]:
     grants = facts.grants
     if grants is not None and grants.container:
         yield missing(
@@ -345,21 +345,19 @@ def _granted(facts: Facts, available: tuple[str, ...]) -> Iterator[Row]:
         yield ok("containers", "one was created, started and removed")
     else:
         yield untried("containers", untried_because(facts))
-    with_networks = NETWORKS in available
     if grants is None or grants.inside is None:
-        for name in ("capabilities", "pid-mode-host", *["joining", "bridge-netfilter"] * with_networks):
+        for name in ("capabilities", "pid-mode-host", "joining", "bridge-netfilter"):
             yield untried(name, untried_because(facts))
         return
     yield _capabilities(grants, grants.inside)
-    rest = tuple(name for name in available if not wirings.KNOWN[name](grants, grants.inside))
+    rest = tuple(name for name in asked if not OBSTACLES[name](grants, grants.inside))
     yield _way("pid-mode-host", "the machine's processes can be seen", grants.machine_processes, fabric.NAME, rest)
-    if with_networks:
-        yield _way("joining", "a container's namespaces can be joined", grants.joining, NETWORKS, rest)
-        yield _bridge_netfilter(grants)
+    yield _way("joining", "a container's namespaces can be joined", grants.joining, networks.NAME, rest)
+    yield _bridge_netfilter(grants)
 
 
 def _capabilities(grants: Grants, inside: Inside) -> Row:
-    needed = wirings.lacking(grants, inside, of=tuple(dict.fromkeys((*fabric.CAPABILITIES, *HOST_CAPABILITIES))))
+    needed = wirings.lacking(grants, inside, of=tuple(dict.fromkeys((*agent.CAPABILITIES, *HOST_CAPABILITIES))))
     wished = wirings.lacking(grants, inside, of=("NET_BIND_SERVICE",))
     told = "; ".join(f"{one}: {grants.refused.get(one) or 'silently left out'}" for one in (*needed, *wished))
     do = "whatever restricts the engine has to allow it: an authorization plugin, its runtime, its own capabilities"
@@ -392,7 +390,7 @@ def _bridge_netfilter(grants: Grants) -> Row:
 # ------------------------------------------------------------------------------------------------ labs
 
 
-def _labs(facts: Facts, choice: Choice | None) -> Iterator[Row]:
+def _labs(facts: Facts, choice: Choice | None, asked: tuple[str, ...]) -> Iterator[Row]:
     if choice is None:
         yield untried("wiring", untried_because(facts))
         yield untried("masquerade", untried_because(facts))
@@ -407,7 +405,7 @@ def _labs(facts: Facts, choice: Choice | None) -> Iterator[Row]:
         follows, do = "docs/operating.md says what differs", "nothing, if that suits"
         yield degraded("wiring", f"{choice.name}; {met}", follows=follows, do=do)
     else:
-        yield ok("wiring", f"{choice.name}, the first choice")
+        yield ok("wiring", f"{choice.name}, {'the first choice' if len(asked) > 1 else 'as was asked for'}")
     yield _masquerade(facts.trial)
 
 

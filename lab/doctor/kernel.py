@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from lab.doctor import wirings
 from lab.doctor.facts import Facts, Feature
 from lab.doctor.rows import Row, degraded, missing, ok, untried, untried_because
-from lab.doctor.wirings import NETWORKS
 from lab.errors import NotUpError
-from lab.wiring import fabric
+from lab.wiring import fabric, networks
+from lab.wiring.refusals import EGRESS, INGRESS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +56,12 @@ NEEDS = {
     Feature.INGRESS: Need(
         works="nft's netdev hook for what comes in",
         follows=f"with the wiring {fabric.NAME} networks count no packets, and labs with `loss` do not come up",
-        do="a kernel with NF_TABLES_NETDEV and NETFILTER_INGRESS",
+        do=f"a kernel with {INGRESS}",
     ),
     Feature.EGRESS: Need(
         works="nft's netdev hook for what goes out",
-        follows=f"with the wiring {NETWORKS} labs with `loss` do not come up",
-        do="Linux 5.16 or newer, with NF_TABLES_NETDEV and NETFILTER_EGRESS",
+        follows=f"with the wiring {networks.NAME} networks count no packets, and labs with `loss` do not come up",
+        do=f"a kernel with {EGRESS}",
     ),
     Feature.NUMGEN: Need(
         works="nft's random numbers", follows="labs with `loss` do not come up", do="a kernel with NFT_NUMGEN"
@@ -93,13 +93,11 @@ NEEDS = {
 }
 
 
-def kernel(facts: Facts, available: tuple[str, ...]) -> Iterator[Row]:
-    """What the engine's kernel has. `available` are the wirings that there are."""
+def kernel(facts: Facts) -> Iterator[Row]:
+    """What the engine's kernel has."""
     grants, inside = facts.grants, facts.inside
     yield ok("kernel", facts.engine.kernel) if facts.engine else untried("kernel", untried_because(facts))
     for feature, need in NEEDS.items():
-        if feature is Feature.EGRESS and NETWORKS not in available:
-            continue
         if grants is None or inside is None:
             yield untried(feature, untried_because(facts))
         elif need.capability and wirings.lacking(grants, inside, of=(need.capability,)):

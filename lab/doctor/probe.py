@@ -23,13 +23,14 @@ from typing import Any
 
 from lab import images as the_images
 from lab import instances, machine
-from lab.doctor import trial, wirings
+from lab.doctor import trial
 from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Said
+from lab.doctor.wirings import OBSTACLES, choose
 from lab.engine import About, Engine, endpoint, named_by
 from lab.errors import EngineError, ImageError, LabError
 from lab.note import record
 from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, container_name
-from lab.wiring import fabric
+from lab.wiring import agent
 
 Say = Callable[[str], None]
 
@@ -39,7 +40,7 @@ LIVES_SECONDS = 300
 PREFIX = "doctor-"
 GIVEN = ("NET_BIND_SERVICE", "NET_RAW")
 """What programs and daemons of a lab may be given."""
-CAPABILITIES = tuple(dict.fromkeys((*fabric.CAPABILITIES, *HOST_CAPABILITIES, *GIVEN)))
+CAPABILITIES = tuple(dict.fromkeys((*agent.CAPABILITIES, *HOST_CAPABILITIES, *GIVEN)))
 """All that a helper or a host may hold."""
 BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 USUAL_SOCKET = "unix:///var/run/docker.sock"
@@ -47,10 +48,11 @@ MEMORY = 64 * 1024 * 1024
 PIDS = 32
 
 
-def look(*, say: Say, seconds: int = CONNECT_SECONDS) -> Facts:
+def look(*, asked: tuple[str, ...] = tuple(OBSTACLES), say: Say, seconds: int = CONNECT_SECONDS) -> Facts:
     """Everything there is to be seen. What was made for it is removed again, also on an interrupt.
 
-    An engine that does not answer is waited for so many seconds.
+    A lab is tried with the first of the wirings that are `asked` for that the engine allows. An engine that does not
+    answer is waited for so many seconds.
     """
     where, named = "", "the docker context"
     try:
@@ -71,7 +73,7 @@ def look(*, say: Say, seconds: int = CONNECT_SECONDS) -> Facts:
             )
             say("looking for the images")
             refs = the_images.resolve()
-            return _beyond(engine, replace(known, images=images(engine, refs)), refs, say)
+            return _beyond(engine, replace(known, images=images(engine, refs)), asked, refs, say)
     except ImageError:
         raise  # that is a fault of ours, and not the engine's
     except EngineError as error:
@@ -92,22 +94,23 @@ def _advice(error: EngineError) -> str:
         return error.hint
 
 
-def _beyond(engine: Engine, known: Facts, refs: dict[str, str], say: Say) -> Facts:
+def _beyond(engine: Engine, known: Facts, asked: tuple[str, ...], refs: dict[str, str], say: Say) -> Facts:
     """What can be seen only where containers run."""
     if known.images is None or known.images.missing:
         return known
     name = f"{PREFIX}{uuid.uuid4().hex[:6]}"
     try:
-        known = replace(known, grants=_Probes(engine, name, refs[fabric.IMAGE], say).grants())
+        known = replace(known, grants=_Probes(engine, name, refs[agent.IMAGE], say).grants())
     except BaseException:
         with suppress(LabError):
             instances.remove(engine, {LABEL_INSTANCE: name})
         raise
-    choice = wirings.choose(known)
+    choice = choose(known, asked)
     if choice is None or not choice.name:
         return known
     say("starting a lab of three hosts")
-    return replace(known, trial=trial.masquerade(engine, trial.lab_of_three(), name=name, refs=refs, say=say))
+    tried = trial.masquerade(engine, trial.lab_of_three(), choice.name, name=name, refs=refs, say=say)
+    return replace(known, trial=tried)
 
 
 # ------------------------------------------------------------------------------------------ this side
@@ -238,7 +241,7 @@ class _Probes:
         *,
         network_mode: str = "none",
         pid_mode: str = "",
-        sees_machine: bool = False,
+        is_helper: bool = False,
     ) -> Iterator[str]:
         """A container, for as long as it lasts. Its name stands in the words of its first process."""
         name = container_name(self._name, what)
@@ -255,7 +258,7 @@ class _Probes:
                 command=(name,),
                 network_mode=network_mode,
                 pid_mode=pid_mode,
-                sees_machine=sees_machine,
+                is_helper=is_helper,
             )
         )
         try:
@@ -292,7 +295,7 @@ class _Probes:
         """In the namespaces of another container its first process is seen."""
         mode = f"container:{other}"
         try:
-            with self._running("joined", granted, network_mode=mode, pid_mode=mode) as container:
+            with self._running("joined", granted, network_mode=mode, pid_mode=mode, is_helper=True) as container:
                 first = self._first_process(container)
         except LabError as error:
             return _short(error)
@@ -301,7 +304,7 @@ class _Probes:
     def _machine_processes(self, granted: tuple[str, ...]) -> Said:
         """Among the machine's processes its own first one is not the first."""
         try:
-            with self._running("machine", granted, sees_machine=True) as container:
+            with self._running("machine", granted, pid_mode="host", is_helper=True) as container:
                 first = self._first_process(container)
         except LabError as error:
             return _short(error)

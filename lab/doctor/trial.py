@@ -26,11 +26,13 @@ def lab_of_three() -> Lab:
         return labfiles.load(str(file), variables={})
 
 
-def masquerade(engine: Engine, lab: Lab, *, name: str, refs: Mapping[str, str], say: Say) -> Masquerade | Failure:
+def masquerade(
+    engine: Engine, lab: Lab, wiring: str, *, name: str, refs: Mapping[str, str], say: Say
+) -> Masquerade | Failure:
     """Bring the lab up as an instance of that name, let its client connect, and remove it, whatever happens."""
     try:
         with ExitStack() as stack:
-            instance = stack.enter_context(_started(engine, lab, name=name, refs=refs, stack=stack))
+            instance = stack.enter_context(_started(engine, lab, wiring, name=name, refs=refs, stack=stack))
             say("connecting through a gateway")
             return _seen(stack.enter_context(Stage(instance, labfiles.programs())))
     except NotSeenError as error:
@@ -41,14 +43,16 @@ def masquerade(engine: Engine, lab: Lab, *, name: str, refs: Mapping[str, str], 
         return Failure(message=error.message, hint=error.hint, exit_code=error.exit_code)
 
 
-def _started(engine: Engine, lab: Lab, *, name: str, refs: Mapping[str, str], stack: ExitStack) -> live.Instance:
+def _started(
+    engine: Engine, lab: Lab, wiring: str, *, name: str, refs: Mapping[str, str], stack: ExitStack
+) -> live.Instance:
     def remove() -> None:
         with suppress(InstanceError):  # a start that failed has removed it
             instances.down(engine, name)
 
     # Its start may be interrupted when it is there, and not yet here.
     stack.callback(remove)
-    return live.up(engine, lab, name=name, images=refs, say=lambda _: None)
+    return live.up(engine, lab, name=name, images=refs, say=lambda _: None, wiring=wiring)
 
 
 def _seen(stage: Stage) -> Masquerade:

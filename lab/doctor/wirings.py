@@ -1,6 +1,6 @@
 """Which wirings an engine allows, and which of them `--wiring auto` takes. Pure.
 
-A wiring is added by a line of `KNOWN`, and in `WIRINGS` once there is one.
+A wiring is added by a line of `OBSTACLES`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab.doctor.facts import Facts, Grants, Inside
-from lab.wiring import fabric
-
-NETWORKS = "networks"
+from lab.wiring import agent, fabric, networks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,26 +36,24 @@ def _of_networks(grants: Grants, inside: Inside) -> tuple[str, ...]:
 
 
 def _of_helpers(grants: Grants, inside: Inside) -> tuple[str, ...]:
-    return tuple(f"{one} is not granted" for one in lacking(grants, inside, of=fabric.CAPABILITIES))
+    return tuple(f"{one} is not granted" for one in lacking(grants, inside, of=agent.CAPABILITIES))
 
 
-Obstacles = Callable[[Grants, Inside], tuple[str, ...]]
+Judge = Callable[[Grants, Inside], tuple[str, ...]]
 """What stands in a wiring's way; nothing if it works."""
 
-KNOWN: Mapping[str, Obstacles] = {fabric.NAME: _of_fabric, NETWORKS: _of_networks}
-"""Every wiring that is thought of, in the order in which `auto` tries them."""
-WIRINGS = (fabric.NAME,)
-"""Those that there are."""
+OBSTACLES: Mapping[str, Judge] = {fabric.NAME: _of_fabric, networks.NAME: _of_networks}
+"""Every wiring -> what stands in its way, in the order in which `auto` tries them."""
 
 
-def choose(facts: Facts, wirings: tuple[str, ...] = WIRINGS) -> Choice | None:
-    """What `auto` takes; None if what it depends on could not be looked at."""
+def choose(facts: Facts, asked: tuple[str, ...] = tuple(OBSTACLES)) -> Choice | None:
+    """The first of those that are asked for that works; None if what it depends on could not be looked at."""
     grants, inside = facts.grants, facts.inside
     if grants is None or inside is None:
         return None
     met: list[tuple[str, tuple[str, ...]]] = []
-    for name in wirings:
-        obstacles = KNOWN[name](grants, inside)
+    for name in asked:
+        obstacles = OBSTACLES[name](grants, inside)
         if not obstacles:
             return Choice(name=name, obstacles=tuple(met))
         met.append((name, obstacles))

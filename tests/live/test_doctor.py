@@ -112,14 +112,12 @@ def test_data_are_told(told: dict[str, Any]) -> None:
 
 def test_without_translation_there_is_no_masquerade(engine: Engine) -> None:
     """Positive control: the same lab without NAT is not taken for one that works, and is removed."""
-    described = trial.lab_of_three()
-    hosts = tuple(replace(host, nat=None) for host in described.hosts)
+    described, name = trial.lab_of_three(), f"test-doctor-{os.getpid()}"
+    changed = replace(described, hosts=tuple(replace(host, nat=None) for host in described.hosts))
     refs = images.ensure(engine, say=lambda _: None)
-    seen = trial.masquerade(
-        engine, replace(described, hosts=hosts), name=f"test-doctor-{os.getpid()}", refs=refs, say=lambda _: None
-    )
+    seen = trial.masquerade(engine, changed, "fabric", name=name, refs=refs, say=lambda _: None)
     assert isinstance(seen, Failure) or not seen.agree
-    assert f"test-doctor-{os.getpid()}" not in {one.name for one in instances.running(engine)}
+    assert name not in {one.name for one in instances.running(engine)}
 
 
 @pytest.mark.parametrize(
@@ -259,19 +257,20 @@ def test_an_engine_without_images_or_room_for_them(small_engine: SecondEngine) -
 
 
 def test_pid_mode_host_refused(monkeypatch: pytest.MonkeyPatch, usual: frozenset[str]) -> None:
-    """It is said in the plugin's words, and which wiring that takes away; the rest is looked at all the same."""
+    """It is said in the plugin's words, and which wiring that takes away; the other is taken, and works."""
     finding = found(monkeypatch, refusing_pid_mode("host"))
-    assert finding.named(State.MISSING) == ("pid-mode-host", "wiring")
+    assert set(finding.named(State.DEGRADED)) == usual | {"pid-mode-host", "wiring"}
+    assert observed(finding, "pid-mode-host") == "authorization denied by plugin test: pid_mode host"
+    assert (finding.works, finding.wiring) == (True, "networks")
+
+
+def test_every_way_into_hosts_refused(monkeypatch: pytest.MonkeyPatch, usual: frozenset[str]) -> None:
+    """What is left out in silence is no grant. The rest is looked at all the same."""
+    finding = found(monkeypatch, changing(lambda _: {"PidMode": ""}))
+    assert finding.named(State.MISSING) == ("pid-mode-host", "joining", "wiring")
     assert finding.named(State.UNTRIED) == ("masquerade",)
     assert set(finding.named(State.DEGRADED)) == usual
-    assert observed(finding, "pid-mode-host") == "authorization denied by plugin test: pid_mode host"
     assert finding.exit_code == 3
-
-
-def test_pid_mode_host_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is granted in words only is no grant."""
-    finding = found(monkeypatch, changing(lambda _: {"PidMode": ""}))
-    assert finding.named(State.MISSING) == ("pid-mode-host", "wiring")
 
 
 def test_a_capability_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Masquerade
 from lab.engine import About
 from lab.plan import HOST_CAPABILITIES
-from lab.wiring import fabric
+from lab.wiring import agent
 
-BOTH = ("fabric", "networks")
 GIB = 1 << 30
 
 CALLER = Caller(
@@ -42,7 +41,7 @@ ABOUT = About(
     security=("apparmor", "seccomp", "cgroupns"),
 )
 INSIDE = Inside(
-    capabilities=frozenset({*fabric.CAPABILITIES, *HOST_CAPABILITIES, "NET_BIND_SERVICE"}),
+    capabilities=frozenset({*agent.CAPABILITIES, *HOST_CAPABILITIES, "NET_BIND_SERVICE"}),
     seccomp=True,
     label="docker-default (enforce)",
     remapped=False,

@@ -10,10 +10,10 @@ from lab.doctor.facts import Facts, Failure, Feature, Image, Images, Masquerade
 from lab.doctor.judgement import Finding, judge
 from lab.doctor.kernel import NEEDS
 from lab.doctor.rows import Row, State, size
+from lab.doctor.wirings import OBSTACLES
 from lab.plan import HOST_CAPABILITIES
-from lab.wiring import fabric
+from lab.wiring import agent
 from tests.unit.doctor.examples import (
-    BOTH,
     GIB,
     INSIDE,
     TRIAL,
@@ -37,14 +37,14 @@ NO_LABS = {"wiring": M, "masquerade": U}
 NOT_BUILT = Images(all=(Image(reference="x:1", architecture=None),), debian="engine")
 
 
-def changed(facts: Facts, available: tuple[str, ...] = BOTH) -> dict[str, State]:
+def changed(facts: Facts, asked: tuple[str, ...] = tuple(OBSTACLES)) -> dict[str, State]:
     """The rows that are not ok."""
-    return {row.name: row.state for row in judge(facts, available).rows if row.state is not State.OK}
+    return {row.name: row.state for row in judge(facts, asked).rows if row.state is not State.OK}
 
 
-def row(facts: Facts, name: str, available: tuple[str, ...] = BOTH) -> Row:
+def row(facts: Facts, name: str) -> Row:
     """One row."""
-    return next(one for one in judge(facts, available).rows if one.name == name)
+    return next(one for one in judge(facts).rows if one.name == name)
 
 
 def untried(facts: Facts) -> Facts:
@@ -54,7 +54,7 @@ def untried(facts: Facts) -> Facts:
 
 def test_where_all_is_well_every_row_says_so() -> None:
     """Nothing follows and nothing is to be done; the exit code is 0."""
-    finding = judge(WELL, BOTH)
+    finding = judge(WELL)
     assert changed(WELL) == {}
     assert all(one.follows == "" and one.do == "" and one.observed for one in finding.rows)
     assert (finding.works, finding.exit_code, finding.wiring) == (True, 0, "fabric")
@@ -62,10 +62,10 @@ def test_where_all_is_well_every_row_says_so() -> None:
 
 def test_rows_have_names_of_their_own() -> None:
     """A script finds a row by its name, whatever was seen."""
-    names = [one.name for one in judge(WELL, BOTH).rows]
+    names = [one.name for one in judge(WELL).rows]
     assert len(set(names)) == len(names)
-    assert [one.name for one in judge(unreachable(), BOTH).rows] == names
-    assert [one.name for one in judge(without_container("no"), BOTH).rows] == names
+    assert [one.name for one in judge(unreachable()).rows] == names
+    assert [one.name for one in judge(without_container("no")).rows] == names
 
 
 DEGRADED = {
@@ -117,7 +117,7 @@ def test_what_only_some_need_degrades_its_row_alone(facts: Facts, name: str) -> 
     told = row(facts, name)
     assert told.follows
     assert told.do
-    assert judge(facts, BOTH).exit_code == 0
+    assert judge(facts).exit_code == 0
 
 
 MISSING: dict[str, tuple[Facts, dict[str, State], int]] = {
@@ -188,7 +188,7 @@ MISSING: dict[str, tuple[Facts, dict[str, State], int]] = {
 def test_what_every_lab_needs_is_missing_with_what_follows(facts: Facts, rows: dict[str, State], code: int) -> None:
     """The exit code is that of the cause, and every row that is missing says what to do."""
     assert changed(facts) == rows
-    finding = judge(facts, BOTH)
+    finding = judge(facts)
     assert (finding.works, finding.exit_code) == (False, code)
     for one in finding.rows:
         assert one.observed
@@ -196,17 +196,17 @@ def test_what_every_lab_needs_is_missing_with_what_follows(facts: Facts, rows: d
         assert bool(one.code) is (one.state is M), one
 
 
-@pytest.mark.parametrize("name", sorted({*fabric.CAPABILITIES, *HOST_CAPABILITIES}))
+@pytest.mark.parametrize("name", sorted({*agent.CAPABILITIES, *HOST_CAPABILITIES}))
 def test_a_capability_that_helpers_or_hosts_hold_is_missing(name: str) -> None:
     """It is named, and told apart whether it was refused or left out in silence. What takes it was not tried."""
     left_out = untried(inside(capabilities=INSIDE.capabilities - {name}))
     refused = untried(replace(left_out, grants=replace(left_out.grants or WELL.grants, refused={name: "denied"})))  # type: ignore[type-var]
     of_features = {feature.value: U for feature, need in NEEDS.items() if need.capability == name}
-    of_labs = NO_LABS if name in fabric.CAPABILITIES else {"masquerade": U}
+    of_labs = NO_LABS if name in agent.CAPABILITIES else {"masquerade": U}
     for facts, said in ((left_out, "silently left out"), (refused, "denied")):
         assert changed(facts) == {"capabilities": M, **of_features, **of_labs}
         assert row(facts, "capabilities").observed == f"{name}: {said}"
-        assert judge(facts, BOTH).exit_code == 3
+        assert judge(facts).exit_code == 3
 
 
 def test_another_wiring_makes_up_for_what_one_needs() -> None:
@@ -217,11 +217,11 @@ def test_another_wiring_makes_up_for_what_one_needs() -> None:
     assert changed(untried(facts), ("fabric",)) == {"pid-mode-host": M, **NO_LABS}
 
 
-def test_what_only_networks_needs_is_not_asked_without_it() -> None:
-    """Nothing is said of a wiring that there is not."""
-    names = {one.name for one in judge(WELL, BOTH).rows}
-    assert names - {one.name for one in judge(WELL, ("fabric",)).rows} == {"joining", "bridge-netfilter", "egress"}
-    assert changed(grants(joining="denied", bridge_netfilter=None), ("fabric",)) == {}
+def test_only_what_is_asked_for_is_taken() -> None:
+    """Who asks for `networks` needs not see the machine's processes, but to join a container's."""
+    assert judge(WELL, ("networks",)).wiring == "networks"
+    assert changed(grants(machine_processes="denied"), ("networks",)) == {"pid-mode-host": D}
+    assert changed(untried(grants(joining="denied")), ("networks",)) == {"joining": M, **NO_LABS}
 
 
 @pytest.mark.parametrize(

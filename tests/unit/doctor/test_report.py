@@ -11,16 +11,14 @@ from lab import tables
 from lab.doctor.facts import Failure, Feature
 from lab.doctor.judgement import Finding, judge
 from lab.doctor.report import MOST_WIDTH, as_json, summary, text
-from tests.unit.doctor.examples import BOTH, WELL, lacking, unreachable, without_container
+from tests.unit.doctor.examples import WELL, lacking, unreachable, without_container
 
 FINDINGS = {
-    "all is well": judge(WELL, BOTH),
-    "degraded": judge(
-        lacking(Feature.NETEM, Feature.INGRESS, said="tc: Error: Specified qdisc kind is unknown."), BOTH
-    ),
-    "no engine": judge(unreachable(), BOTH),
-    "no container": judge(without_container("a word\nwith\tcontrols \x1b[31m and no end " + "x" * 300), BOTH),
-    "a failure": judge(replace(WELL, trial=Failure(message="expected\n| a\n| b", hint="", exit_code=5)), BOTH),
+    "all is well": judge(WELL),
+    "degraded": judge(lacking(Feature.NETEM, Feature.INGRESS, said="tc: Error: Specified qdisc kind is unknown.")),
+    "no engine": judge(unreachable()),
+    "no container": judge(without_container("a word\nwith\tcontrols \x1b[31m and no end " + "x" * 300)),
+    "a failure": judge(replace(WELL, trial=Failure(message="expected\n| a\n| b", hint="", exit_code=5))),
 }
 
 

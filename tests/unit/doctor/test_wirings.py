@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
+from lab.building import WIRINGS
 from lab.doctor.facts import Facts
-from lab.doctor.wirings import KNOWN, WIRINGS, Choice, choose
-from lab.wiring import fabric
-from tests.unit.doctor.examples import BOTH, INSIDE, WELL, grants, inside, unreachable, without_container
+from lab.doctor.wirings import OBSTACLES, Choice, choose
+from lab.wiring import agent
+from tests.unit.doctor.examples import INSIDE, WELL, grants, inside, unreachable, without_container
 
 NO_SEEING = ("fabric", ("pid_mode=host is refused",))
 NO_JOINING = ("networks", ("joining a container's namespaces is refused",))
@@ -26,13 +27,13 @@ NO_JOINING = ("networks", ("joining a container's namespaces is refused",))
 )
 def test_the_first_that_works_is_taken(facts: Facts, choice: Choice) -> None:
     """And it is known what stood in the way of those before it."""
-    assert choose(facts, BOTH) == choice
+    assert choose(facts) == choice
 
 
-@pytest.mark.parametrize("name", fabric.CAPABILITIES)
+@pytest.mark.parametrize("name", agent.CAPABILITIES)
 def test_a_capability_of_helpers_stands_in_the_way_of_all(name: str) -> None:
     """Each is needed by whatever looks into hosts."""
-    choice = choose(inside(capabilities=INSIDE.capabilities - {name}), BOTH)
+    choice = choose(inside(capabilities=INSIDE.capabilities - {name}))
     assert choice is not None
     assert choice.name == ""
     assert {one for _, obstacles in choice.obstacles for one in obstacles} == {f"{name} is not granted"}
@@ -41,14 +42,14 @@ def test_a_capability_of_helpers_stands_in_the_way_of_all(name: str) -> None:
 @pytest.mark.parametrize("facts", [unreachable(), without_container("no")])
 def test_without_a_look_nothing_is_chosen(facts: Facts) -> None:
     """Not tried is not refused."""
-    assert choose(facts, BOTH) is None
+    assert choose(facts) is None
 
 
-def test_only_what_there_is_is_taken() -> None:
-    """Of every selection the first that works; those that there are are known."""
-    assert set(WIRINGS) <= set(KNOWN)
-    for length in range(1, len(KNOWN) + 1):
-        for some in itertools.permutations(KNOWN, length):
+def test_every_wiring_is_judged() -> None:
+    """In the order of `auto`; of every selection that is asked for the first that works is taken."""
+    assert tuple(OBSTACLES) == WIRINGS
+    for length in range(1, len(WIRINGS) + 1):
+        for some in itertools.permutations(WIRINGS, length):
             choice = choose(WELL, some)
             assert choice is not None
             assert choice.name == some[0]
