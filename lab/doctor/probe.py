@@ -214,8 +214,8 @@ class _Probes:
         if self._refusal("powers", CAPABILITIES):
             if said := self._refusal("plain", ()):
                 return _nothing(said, refused)
-            each = {one: self._refusal(one.lower(), (one,)) for one in CAPABILITIES}
-            refused = {one: said for one, said in each.items() if said}
+            # A policy refuses to create a container, a runtime to start it.
+            refused = self._refused(starts=False) or self._refused(starts=True)
         granted = tuple(one for one in CAPABILITIES if one not in refused)
         try:
             with self._running("powers", granted) as container:
@@ -242,6 +242,7 @@ class _Probes:
         network_mode: str = "none",
         pid_mode: str = "",
         is_helper: bool = False,
+        starts: bool = True,
     ) -> Iterator[str]:
         """A container, for as long as it lasts. Its name stands in the words of its first process."""
         name = container_name(self._name, what)
@@ -262,7 +263,8 @@ class _Probes:
             )
         )
         try:
-            self._engine.start(made)
+            if starts:
+                self._engine.start(made)
             yield made
         finally:
             self._engine.remove(made)
@@ -276,9 +278,14 @@ class _Probes:
         """The words of the process that has the number 1 there."""
         return self._printed(container, "cat", "/proc/1/cmdline")
 
-    def _refusal(self, what: str, capabilities: tuple[str, ...]) -> Said:
+    def _refused(self, *, starts: bool) -> dict[str, Said]:
+        """The capabilities that are refused, each tried alone."""
+        each = {one: self._refusal(one.lower(), (one,), starts=starts) for one in CAPABILITIES}
+        return {one: said for one, said in each.items() if said}
+
+    def _refusal(self, what: str, capabilities: tuple[str, ...], *, starts: bool = True) -> Said:
         try:
-            with self._running(what, capabilities):
+            with self._running(what, capabilities, starts=starts):
                 return ""
         except LabError as error:
             return _short(error)

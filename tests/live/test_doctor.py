@@ -325,10 +325,3 @@ def test_no_container_can_be_used(monkeypatch: pytest.MonkeyPatch, rule: Rule, r
     assert observed(finding, "containers") == f"authorization denied by plugin test: {reason}"
     assert {"storage", "capabilities", "nat", "wiring", "masquerade"} <= set(finding.named(State.UNTRIED))
     assert finding.exit_code == 3
-
-
-def test_the_proxy_itself_changes_nothing(monkeypatch: pytest.MonkeyPatch, usual: frozenset[str]) -> None:
-    """Positive control of all of these: without rules the same is found as without it."""
-    finding = found(monkeypatch)
-    assert set(finding.named(State.DEGRADED)) == usual
-    assert finding.works
