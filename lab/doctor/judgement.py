@@ -106,11 +106,15 @@ def _this_side(facts: Facts) -> Iterator[Row]:
         by = "root" if caller.root else in_group if caller.member else "anybody"
         yield ok("access", f"{caller.user} may use {caller.socket}, as {by}")
     else:
+        joins = f"`sudo adduser {caller.user} {caller.group}`, then log in again; or call it as root"
+        # Nobody is to be made a member of root's group for this.
+        another = "call it as root, or let the engine give its socket to a group of its own (dockerd's --group docker)"
         yield missing(
             "access",
-            f"{caller.user} may not use {caller.socket}; members of the group {caller.group} may",
+            f"{caller.user} may not use {caller.socket}"
+            + (f"; members of the group {caller.group} may" if caller.group else ""),
             follows="no command that needs the engine works",
-            do=f"`sudo adduser {caller.user} {caller.group}`, then log in again; or call it as root",
+            do=another if caller.group in ("", "root") else joins,
             code=EngineError.exit_code,
         )
 

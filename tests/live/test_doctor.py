@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import shutil
@@ -120,6 +121,18 @@ def test_without_translation_there_is_no_masquerade(engine: Engine) -> None:
     assert name not in {one.name for one in instances.running(engine)}
 
 
+def interrupted(process: subprocess.Popen[str], *, at: str, number: int) -> str:
+    """Send a signal to a doctor when it says that; the name of its instance."""
+    assert process.stderr is not None
+    name = ""
+    for line in process.stderr:
+        name = line.partition(" grants, as ")[2].strip() or name
+        if line.strip() == at:
+            process.send_signal(number)
+            return name
+    pytest.fail(f"expected it to say {at!r}, it ended")
+
+
 @pytest.mark.parametrize(
     ("at", "number", "status"),
     [
@@ -133,18 +146,24 @@ def test_an_interrupt_leaves_nothing(engine: Engine, at: str, number: int, statu
     images.ensure(engine, say=lambda _: None)
     command = [sys.executable, "-m", "lab", "doctor"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        name = ""
-        for line in process.stderr:
-            name = line.partition(" grants, as ")[2].strip() or name
-            if line.strip() == at:
-                break
-        process.send_signal(number)
+        name = interrupted(process, at=at, number=number)
         output, said = process.communicate(timeout=60)
     assert process.returncode == status, said
     assert "Traceback" not in said
     assert output == ""
-    assert name
+    assert engine.containers({LABEL_INSTANCE: name}) == ()
+
+
+def test_what_a_kill_leaves_is_an_instance(engine: Engine) -> None:
+    """It has a name that was told, and `lab down` removes it."""
+    images.ensure(engine, say=lambda _: None)
+    command = [sys.executable, "-m", "lab", "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        name = interrupted(process, at="looking at the kernel", number=signal.SIGKILL)
+        process.wait(60)
+    assert engine.containers({LABEL_INSTANCE: name})
+    done = command_line("down", "--name", name)
+    assert done.returncode == 0, done.stderr.decode()
     assert engine.containers({LABEL_INSTANCE: name}) == ()
 
 
@@ -203,6 +222,7 @@ def test_a_socket_without_permission() -> None:
     with RefusingEngine() as engine:
         engine.socket.parent.chmod(0o755)
         engine.socket.chmod(0o660)
+        os.chown(engine.socket, 0, grp.getgrnam("daemon").gr_gid)
         done = subprocess.run(
             [sys.executable, "-c", AS_NOBODY], env=engine.environment, capture_output=True, text=True, check=False
         )
@@ -210,8 +230,8 @@ def test_a_socket_without_permission() -> None:
         assert "Traceback" not in done.stderr
         assert "labs do not work here: missing access" in done.stdout
         flat = " ".join(done.stdout.split())
-        assert f"may not use {engine.socket}; members of the group root may" in flat
-        assert "adduser nobody root" in flat
+        assert f"may not use {engine.socket}; members of the group daemon may" in flat
+        assert "adduser nobody daemon" in flat
         # Positive control: with permission it is no matter who asks.
         engine.socket.chmod(0o666)
         connects = AS_NOBODY.replace("main()", "from lab.engine import Engine; Engine.connect()")

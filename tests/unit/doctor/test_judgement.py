@@ -240,6 +240,16 @@ def test_what_a_kernel_may_have_but_refuses_is_told_so() -> None:
     assert "seccomp" not in row(lacking(Feature.PACKET), "packet").do
 
 
+@pytest.mark.parametrize(
+    ("group", "words"), [("docker", "`sudo adduser ann docker`"), ("root", "--group docker"), ("", "--group docker")]
+)
+def test_nobody_is_sent_into_roots_group(group: str, words: str) -> None:
+    """Where a socket is root's, or cannot even be looked at, the way in is another."""
+    told = row(unreachable(may_use=False, group=group), "access")
+    assert words in told.do
+    assert ("members of the group" in told.observed) is bool(group)
+
+
 def test_a_network_engine_needs_no_socket() -> None:
     """Over TCP nothing is said of a file's permissions."""
     facts = caller(socket="", group="", member=False)
