@@ -32,5 +32,5 @@ def undisturbed() -> Iterator[None]:
                     signal.signal(number, lambda which, _: came.append(which))
             yield
     finally:
-        for number in came:
-            signal.raise_signal(number)
+        for one in came:
+            signal.raise_signal(one)

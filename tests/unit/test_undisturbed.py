@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -22,22 +23,31 @@ class Interrupting(IPv4Address):
         return super().__str__()
 
 
+def interrupted(then: Callable[[], None]) -> None:
+    """Work during which somebody presses Ctrl-C."""
+    with undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        then()
+
+
 def test_it_comes_at_the_end() -> None:
     """Everything is done first, and handlers are those of before."""
     before = signal.getsignal(signal.SIGINT)
-    done = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
-        signal.raise_signal(signal.SIGINT)
-        done.append("all")
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(lambda: done.append("all"))
     assert done == ["all"]
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_it_comes_also_after_a_failure() -> None:
     """Whoever goes on after the failure is interrupted all the same; the failure is its context."""
-    with pytest.raises(KeyboardInterrupt) as caught, undisturbed():
-        signal.raise_signal(signal.SIGINT)
+
+    def fail() -> None:
         raise ValueError
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        interrupted(fail)
     assert isinstance(caught.value.__context__, ValueError)
 
 
