@@ -80,6 +80,8 @@ class About:
     storage_driver: str
     folder: str
     """where it keeps images and containers, on its machine"""
+    bridge_netfilter: bool | None
+    """whether frames on its bridges pass the machine's filters (bridge-nf-call-iptables); newer engines do not say"""
     security: tuple[str, ...]
     """what confines containers: `seccomp`, `apparmor`, `selinux`, `rootless`, `userns`, …"""
 
@@ -106,6 +108,7 @@ def about(info: Mapping[str, Any], version: Mapping[str, Any]) -> About:
         limits=frozenset(word for key, word in LIMITS.items() if info.get(key)),
         storage_driver=str(info.get("Driver") or ""),
         folder=str(info.get("DockerRootDir") or ""),
+        bridge_netfilter=info.get("BridgeNfIptables"),
         security=tuple(options),
     )
 

@@ -19,6 +19,8 @@ class Feature(StrEnum):
     """pidfd_open(2)"""
     LINKS = "links"
     """bridges and veth pairs (ip-link(8))"""
+    VXLAN = "vxlan"
+    """frames in datagrams (RFC 7348)"""
     NAT = "nat"
     """source and destination NAT (nft(8))"""
     CONNTRACK = "conntrack"
@@ -27,8 +29,6 @@ class Feature(StrEnum):
     """events of that table"""
     INGRESS = "ingress"
     """rules where packets come in at a device (nft(8), "netdev")"""
-    EGRESS = "egress"
-    """rules where packets go out of a device"""
     NUMGEN = "numgen"
     """rules that act at random (nft(8), "numgen")"""
     NETEM = "netem"
@@ -117,9 +117,9 @@ class Grants:
     machine_processes: Said | None
     """`pid_mode=host`: seeing the machine's processes"""
     joining: Said | None
-    """`pid_mode` and `network_mode=container:…`: being in another container's namespaces"""
-    bridge_netfilter: bool | None
-    """bridge-nf-call-iptables: whether frames on the engine's bridges pass its machine's packet filter"""
+    """`pid_mode=container:…`: seeing another container's processes"""
+    network: Said | None
+    """a network, with a container on it"""
     inside: Inside | None
 
 

@@ -63,6 +63,11 @@ def links() -> None:
     tool("ip", "link", "add", "dev", "cable0", "master", "bridge0", "type", "veth", "peer", "name", "cable1")
 
 
+def vxlan() -> None:
+    """A way for frames over a network of datagrams."""
+    tool("ip", "link", "add", "dev", "joint0", "type", "vxlan", "id", "1", "local", "127.0.0.1", "dstport", "4789")
+
+
 def nat() -> None:
     """What a gateway does, in both directions."""
     nft("ip", "type nat hook postrouting priority srcnat\nmeta l4proto tcp snat to 192.0.2.1:40000-40999 fully-random")
@@ -85,11 +90,6 @@ def events() -> None:
 def ingress() -> None:
     """Count where packets come in."""
     nft("netdev", 'type filter hook ingress device "lo" priority filter\ncounter')
-
-
-def egress() -> None:
-    """Count where packets go out."""
-    nft("netdev", 'type filter hook egress device "lo" priority filter\ncounter')
 
 
 def numgen() -> None:
@@ -143,11 +143,11 @@ def ipv6() -> None:
 FEATURES: dict[str, Callable[[], None]] = {
     "pidfd": pidfd,
     "links": links,
+    "vxlan": vxlan,
     "nat": nat,
     "conntrack": conntrack,
     "conntrack-events": events,
     "ingress": ingress,
-    "egress": egress,
     "numgen": numgen,
     "netem": netem,
     "sock-diag": sock_diag,

@@ -10,7 +10,7 @@ from lab.doctor.facts import Facts, Feature
 from lab.doctor.rows import Row, degraded, missing, ok, untried, untried_because
 from lab.errors import NotUpError
 from lab.wiring import fabric, networks
-from lab.wiring.refusals import EGRESS, INGRESS
+from lab.wiring.refusals import INGRESS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,11 @@ NEEDS = {
     Feature.LINKS: Need(
         works="bridges and veth pairs", follows="no lab comes up", do="a kernel with BRIDGE and VETH", vital=True
     ),
+    Feature.VXLAN: Need(
+        works="frames carried in datagrams",
+        follows=f"the wiring {networks.NAME} does not work",
+        do=f"a kernel with VXLAN; {fabric.NAME} can do without",
+    ),
     Feature.NAT: Need(
         works="nft translates sources and destinations",
         follows="labs with `nat` do not come up",
@@ -55,13 +60,8 @@ NEEDS = {
     ),
     Feature.INGRESS: Need(
         works="nft's netdev hook for what comes in",
-        follows=f"with the wiring {fabric.NAME} networks count no packets, and labs with `loss` do not come up",
+        follows="networks count no packets, and labs with `loss` do not come up",
         do=f"a kernel with {INGRESS}",
-    ),
-    Feature.EGRESS: Need(
-        works="nft's netdev hook for what goes out",
-        follows=f"with the wiring {networks.NAME} networks count no packets, and labs with `loss` do not come up",
-        do=f"a kernel with {EGRESS}",
     ),
     Feature.NUMGEN: Need(
         works="nft's random numbers", follows="labs with `loss` do not come up", do="a kernel with NFT_NUMGEN"

@@ -21,15 +21,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from lab import building, instances, machine
 from lab import images as the_images
-from lab import instances, machine
 from lab.doctor import trial
 from lab.doctor.facts import Caller, Facts, Feature, Grants, Image, Images, Inside, Said
 from lab.doctor.wirings import OBSTACLES, choose
 from lab.engine import About, Engine, endpoint, named_by
 from lab.errors import EngineError, ImageError, LabError
 from lab.note import record
-from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, container_name
+from lab.plan import HOST_CAPABILITIES, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE, Container, Plan, container_name, plan
 from lab.wiring import agent
 
 Say = Callable[[str], None]
@@ -42,7 +42,6 @@ GIVEN = ("NET_BIND_SERVICE", "NET_RAW")
 """What programs and daemons of a lab may be given."""
 CAPABILITIES = tuple(dict.fromkeys((*agent.CAPABILITIES, *HOST_CAPABILITIES, *GIVEN)))
 """All that a helper or a host may hold."""
-BRIDGE_NETFILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 USUAL_SOCKET = "unix:///var/run/docker.sock"
 MEMORY = 64 * 1024 * 1024
 PIDS = 32
@@ -99,8 +98,9 @@ def _beyond(engine: Engine, known: Facts, asked: tuple[str, ...], refs: dict[str
     if known.images is None or known.images.missing:
         return known
     name = f"{PREFIX}{uuid.uuid4().hex[:6]}"
+    planned = plan(trial.lab_of_three(), instance=name, images=refs)
     try:
-        known = replace(known, grants=_Probes(engine, name, refs[agent.IMAGE], say).grants())
+        known = replace(known, grants=_Probes(engine, planned, refs[agent.IMAGE], say).grants())
     except BaseException:
         with suppress(LabError):
             instances.remove(engine, {LABEL_INSTANCE: name})
@@ -109,7 +109,7 @@ def _beyond(engine: Engine, known: Facts, asked: tuple[str, ...], refs: dict[str
     if choice is None or not choice.name:
         return known
     say("starting a lab of three hosts")
-    tried = trial.masquerade(engine, trial.lab_of_three(), choice.name, name=name, refs=refs, say=say)
+    tried = trial.masquerade(engine, planned.lab, choice.name, name=name, refs=refs, say=say)
     return replace(known, trial=tried)
 
 
@@ -201,15 +201,16 @@ SLEEP = f"import time; time.sleep({LIVES_SECONDS})"
 class _Probes:
     """Containers of the helper's image that do nothing, and what is looked at in them."""
 
-    def __init__(self, engine: Engine, name: str, image: str, say: Say) -> None:
+    def __init__(self, engine: Engine, planned: Plan, image: str, say: Say) -> None:
         self._engine = engine
-        self._name = name
+        self._planned = planned
+        self._instance = planned.instance
         self._image = image
         self._say = say
 
     def grants(self) -> Grants:
         """What containers get, and what is there in them."""
-        self._say(f"trying what the engine grants, as {self._name}")
+        self._say(f"trying what the engine grants, as {self._instance}")
         refused: dict[str, Said] = {}
         if self._refusal("powers", CAPABILITIES):
             if said := self._refusal("plain", ()):
@@ -221,7 +222,8 @@ class _Probes:
             with self._running("powers", granted) as container:
                 self._say("looking at the kernel")
                 inside = self._inside(container)
-                joining = self._joining(container, granted)
+                with self._network() as (network, no_network):
+                    joining = self._joining(container, granted, network)
         except LabError as error:
             return _nothing(_short(error), refused)
         return Grants(
@@ -229,7 +231,7 @@ class _Probes:
             refused=refused,
             machine_processes=self._machine_processes(granted),
             joining=joining,
-            bridge_netfilter=self._bridge_netfilter(),
+            network=no_network,
             inside=inside,
         )
 
@@ -239,25 +241,25 @@ class _Probes:
         what: str,
         capabilities: tuple[str, ...],
         *,
-        network_mode: str = "none",
+        networks: tuple[str, ...] = (),
         pid_mode: str = "",
         is_helper: bool = False,
         starts: bool = True,
     ) -> Iterator[str]:
         """A container, for as long as it lasts. Its name stands in the words of its first process."""
-        name = container_name(self._name, what)
+        name = container_name(self._instance, what)
         made = self._engine.create(
             Container(
                 name=name,
                 image=self._image,
-                labels=((LABEL_INSTANCE, self._name), (LABEL_ROLE, "probe"), (LABEL_LAB, "doctor")),
+                labels=((LABEL_INSTANCE, self._instance), (LABEL_ROLE, "probe"), (LABEL_LAB, "doctor")),
                 capabilities=capabilities,
                 memory=MEMORY,
                 pids=PIDS,
                 tmpfs=(("/run", "rw,nosuid,nodev,noexec,size=1m,mode=700"),),
                 entrypoint=("python3", "-I", "-c", SLEEP),
                 command=(name,),
-                network_mode=network_mode,
+                networks=networks,
                 pid_mode=pid_mode,
                 is_helper=is_helper,
             )
@@ -298,15 +300,17 @@ class _Probes:
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError(f"expected a container to tell what is in it, observed {text[-200:]!r}") from error
 
-    def _joining(self, other: str, granted: tuple[str, ...]) -> Said:
-        """In the namespaces of another container its first process is seen."""
-        mode = f"container:{other}"
+    def _joining(self, other: str, granted: tuple[str, ...], network: str) -> Said:
+        """Beside another container, and maybe on a network, its first process is seen."""
+        on = (network,) if network else ()
         try:
-            with self._running("joined", granted, network_mode=mode, pid_mode=mode, is_helper=True) as container:
+            with self._running(
+                "joined", granted, networks=on, pid_mode=f"container:{other}", is_helper=True
+            ) as container:
                 first = self._first_process(container)
         except LabError as error:
             return _short(error)
-        return "" if container_name(self._name, "powers") in first else "it was left out"
+        return "" if container_name(self._instance, "powers") in first else "it was left out"
 
     def _machine_processes(self, granted: tuple[str, ...]) -> Said:
         """Among the machine's processes its own first one is not the first."""
@@ -315,15 +319,21 @@ class _Probes:
                 first = self._first_process(container)
         except LabError as error:
             return _short(error)
-        return "it was left out" if container_name(self._name, "machine") in first else ""
+        return "it was left out" if container_name(self._instance, "machine") in first else ""
 
-    def _bridge_netfilter(self) -> bool | None:
-        """The setting belongs to the engine's network namespace, so it is read there."""
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[tuple[str, Said]]:
+        """A Docker network as labs have them, for as long as it lasts; or "" and what was said."""
         try:
-            with self._running("bridge", (), network_mode="host") as container:
-                return self._printed(container, "cat", BRIDGE_NETFILTER).strip() == "1"
-        except LabError:
-            return None
+            taken = [subnet for one in self._engine.networks() for subnet in one.subnets]
+            network, _ = building.carrier(self._engine, self._planned, self._planned.lab.networks[0].name, taken)
+        except LabError as error:
+            yield "", _short(error)
+            return
+        try:
+            yield network, ""
+        finally:
+            self._engine.remove_network(network)
 
 
 def _nothing(said: Said, refused: dict[str, Said]) -> Grants:
@@ -333,7 +343,7 @@ def _nothing(said: Said, refused: dict[str, Said]) -> Grants:
         refused=refused,
         machine_processes=None,
         joining=None,
-        bridge_netfilter=None,
+        network=None,
         inside=None,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lab.doctor.facts import Facts, Grants, Inside
+from lab.doctor.facts import Facts, Feature, Grants, Inside
 from lab.wiring import agent, fabric, networks
 
 
@@ -31,8 +31,10 @@ def _of_fabric(grants: Grants, inside: Inside) -> tuple[str, ...]:
 
 
 def _of_networks(grants: Grants, inside: Inside) -> tuple[str, ...]:
-    joining = ("joining a container's namespaces is refused",) if grants.joining else ()
-    return (*joining, *_of_helpers(grants, inside))
+    joining = ("pid_mode=container:… is refused",) if grants.joining else ()
+    network = ("there is no Docker network",) if grants.network else ()
+    carried = ("the kernel has no VXLAN",) if inside.features[Feature.VXLAN] else ()
+    return (*joining, *network, *carried, *_of_helpers(grants, inside))
 
 
 def _of_helpers(grants: Grants, inside: Inside) -> tuple[str, ...]:

@@ -108,6 +108,11 @@ def filtering_calls(*calls: Mapping[str, Any]) -> Rule:
     return changing(change)
 
 
+def refusing_networks() -> Rule:
+    """Refuse to make networks."""
+    return answering("POST", "/networks/create", refusal("networks").body, status=403)
+
+
 def answering(method: str, path: str, body: Any, *, status: int = 200) -> Rule:
     """Answer one kind of request in the engine's place."""
 
@@ -171,8 +176,8 @@ class RefusingEngine:
         with socket.socket(socket.AF_UNIX) as engine:
             engine.connect(self._upstream)
             engine.sendall(_with_headers(head, length=len(body) if request.body is not None else None) + body)
-            threading.Thread(target=_pump, args=(client, engine), daemon=True).start()
-            _pump(engine, client)
+            threading.Thread(target=pump, args=(client, engine), daemon=True).start()
+            pump(engine, client)
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -224,7 +229,7 @@ def _told(answer: Answer) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
     """Everything that comes from one socket goes to the other, and so does its end."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):

@@ -36,6 +36,7 @@ from tests.live.refusing_engine import (
     refusal,
     refusing,
     refusing_capability,
+    refusing_networks,
     refusing_pid_mode,
 )
 from tests.live.second_engine import SecondEngine
@@ -311,14 +312,15 @@ def test_a_capability_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_only_some_need_taken_away(monkeypatch: pytest.MonkeyPatch, usual: frozenset[str]) -> None:
-    """Packet sockets, a capability of name servers, and read-only roots: labs work, and each is told."""
+    """Packet sockets, a capability of name servers, read-only roots, networks: labs work, and each is told."""
     finding = found(
         monkeypatch,
         filtering_calls(PACKET_SOCKETS),
         dropping_capability("NET_BIND_SERVICE"),
         changing(lambda _: {"ReadonlyRootfs": False}),
+        refusing_networks(),
     )
-    assert set(finding.named(State.DEGRADED)) == usual | {"packet", "capabilities", "storage"}
+    assert set(finding.named(State.DEGRADED)) == usual | {"packet", "capabilities", "storage", "docker-networks"}
     assert (finding.works, finding.exit_code) == (True, 0)
 
 

@@ -38,6 +38,7 @@ ABOUT = About(
     limits=frozenset({"memory", "swap", "pids", "cpus"}),
     storage_driver="overlay2",
     folder="/var/lib/docker",
+    bridge_netfilter=None,
     security=("apparmor", "seccomp", "cgroupns"),
 )
 INSIDE = Inside(
@@ -51,7 +52,7 @@ INSIDE = Inside(
     memory_available=6 * GIB,
     features=dict.fromkeys(Feature, ""),
 )
-GRANTS = Grants(container="", refused={}, machine_processes="", joining="", bridge_netfilter=True, inside=INSIDE)
+GRANTS = Grants(container="", refused={}, machine_processes="", joining="", network="", inside=INSIDE)
 IMAGES = Images(
     all=tuple(Image(reference=f"socketlab/{one}:1", architecture="amd64") for one in ("base", "host", "fabric")),
     debian="engine",
@@ -103,9 +104,7 @@ def lacking(*features: Feature, said: str = "Operation not supported") -> Facts:
 
 def without_container(said: str) -> Facts:
     """No container runs."""
-    nothing = Grants(
-        container=said, refused={}, machine_processes=None, joining=None, bridge_netfilter=None, inside=None
-    )
+    nothing = Grants(container=said, refused={}, machine_processes=None, joining=None, network=None, inside=None)
     return replace(WELL, grants=nothing, trial=None)
 
 

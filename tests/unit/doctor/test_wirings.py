@@ -7,13 +7,13 @@ import itertools
 import pytest
 
 from lab.building import WIRINGS
-from lab.doctor.facts import Facts
+from lab.doctor.facts import Facts, Feature
 from lab.doctor.wirings import OBSTACLES, Choice, choose
 from lab.wiring import agent
-from tests.unit.doctor.examples import INSIDE, WELL, grants, inside, unreachable, without_container
+from tests.unit.doctor.examples import INSIDE, WELL, grants, inside, lacking, unreachable, without_container
 
 NO_SEEING = ("fabric", ("pid_mode=host is refused",))
-NO_JOINING = ("networks", ("joining a container's namespaces is refused",))
+NO_JOINING = ("networks", ("pid_mode=container:… is refused",))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,19 @@ def test_a_capability_of_helpers_stands_in_the_way_of_all(name: str) -> None:
 def test_without_a_look_nothing_is_chosen(facts: Facts) -> None:
     """Not tried is not refused."""
     assert choose(facts) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "obstacle"),
+    [
+        (grants(network="denied"), "there is no Docker network"),
+        (lacking(Feature.VXLAN), "the kernel has no VXLAN"),
+    ],
+)
+def test_networks_need_more_than_a_way_into_hosts(facts: Facts, obstacle: str) -> None:
+    """What carries their frames; the fabric needs none of it."""
+    assert choose(facts, ("networks",)) == Choice(name="", obstacles=(("networks", (obstacle,)),))
+    assert choose(facts) == Choice(name="fabric", obstacles=())
 
 
 def test_every_wiring_is_judged() -> None:
