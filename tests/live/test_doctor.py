@@ -243,35 +243,69 @@ def test_a_socket_without_permission() -> None:
 
 
 @pytest.fixture
-def small_engine() -> Iterator[SecondEngine]:
-    """An engine without images, whose folder holds 48 MiB."""
+def small_engine() -> Iterator[tuple[SecondEngine, Path]]:
+    """An engine without images, and its folder, which holds 600 MiB."""
     # A unix socket's path is short (unix(7)), and pytest's folders are not.
     top = Path(tempfile.mkdtemp(prefix="socketlab-", dir="/tmp"))
-    made = SecondEngine(top)
-    (top / "data").mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", f"{top}/data"], check=True)
+    made, folder = SecondEngine(top), top / "data"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", folder], check=True)
     try:
         made.start()
-        yield made
+        yield made, folder
     finally:
         made.stop()
-        subprocess.run(["umount", "--recursive", "--lazy", f"{top}/data"], capture_output=True, check=False)
+        subprocess.run(["umount", "--recursive", "--lazy", folder], capture_output=True, check=False)
         shutil.rmtree(top, ignore_errors=True)
 
 
-def test_an_engine_without_images_or_room_for_them(small_engine: SecondEngine) -> None:
-    """Both are said, and what could not be tried; nothing is built or started."""
-    done = command_line("doctor", "--json", environment=small_engine.environment)
-    assert done.returncode == 6, done.stderr.decode()
-    rows = {row["row"]: row for row in json.loads(done.stdout)["rows"]}
-    missing = [name for name, row in rows.items() if row["state"] == "missing"]
-    assert missing == ["disk", "images"]
+def fill(file: Path) -> None:
+    """Write until there is no room."""
+    with file.open("wb", buffering=0) as to:
+        while True:
+            to.write(bytes(1 << 20))
+
+
+def test_an_engine_with_little_room(engine: Engine, small_engine: tuple[SecondEngine, Path]) -> None:
+    """Without images, with a full disk, and ended in the middle: each is said, and nothing is built or left."""
+    second, folder = small_engine
+
+    def doctor() -> tuple[int, dict[str, dict[str, str]]]:
+        done = command_line("doctor", "--json", environment=second.environment)
+        assert "Traceback" not in done.stderr.decode()
+        return done.returncode, {row["row"]: row for row in json.loads(done.stdout)["rows"]}
+
+    status, rows = doctor()
+    assert status == 6
+    assert [name for name, row in rows.items() if row["state"] == "missing"] == ["disk", "images"]
     assert "lab setup" in rows["images"]["do"]
     assert rows["masquerade"]["observed"] == "images are missing"
     assert rows["engine"]["state"] == rows["version"]["state"] == "ok"
-    with Engine.connect(at=small_engine.address) as engine:
-        assert engine.containers({}) == ()
-        assert images.built(engine) == ()
+    with Engine.connect(at=second.address) as other:
+        assert images.built(other) == ()
+
+    second.load(iter(images.ensure(engine, say=lambda _: None).values()))
+    with pytest.raises(OSError, match="No space left"):
+        fill(folder / "filler")
+    status, rows = doctor()
+    assert status == 3
+    assert [name for name, row in rows.items() if row["state"] == "missing"] == ["disk", "containers"]
+    assert rows["disk"]["observed"] == f"{folder} is full"
+    with Engine.connect(at=second.address) as other:
+        assert other.containers({}) == ()
+
+    (folder / "filler").unlink()
+    command = [sys.executable, "-m", "lab", "doctor"]
+    with subprocess.Popen(
+        command, env=second.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("trying what the engine grants" in line for line in process.stderr)
+        second.stop()
+        output, said = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "Traceback" not in said
+    assert "labs do not work here: missing containers" in output
 
 
 # ---------------------------------------------------------------------------------- an engine that refuses
