@@ -94,13 +94,13 @@ def show_images(
 
 
 @app.command("doctor")
-def doctor(as_json: AsJson = False) -> None:
+def doctor(wiring: WiringName = "auto", as_json: AsJson = False) -> None:
     """Show what is there on this machine, what will work, and what to do about the rest."""
     from lab import live
     from lab.doctor import judgement, probe, report
     from lab.doctor.wirings import OBSTACLES
 
-    wanted = live.wiring_of(None)
+    wanted = live.wiring_of(wiring)
     asked = tuple(OBSTACLES) if wanted == live.AUTO else (wanted,)
     with console.Progress() as progress:
         finding = judgement.judge(probe.look(asked=asked, say=progress.say), asked)

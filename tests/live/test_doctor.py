@@ -112,6 +112,16 @@ def test_data_are_told(told: dict[str, Any]) -> None:
     assert gateway.split(" -> ")[1] == server.removeprefix("server ")
 
 
+def test_another_wiring_is_tried_where_it_is_asked_for(engine: Engine) -> None:
+    """With `--wiring networks` hosts live on Docker networks, and what the other one needs is no matter."""
+    images.ensure(engine, say=lambda _: None)
+    with RefusingEngine(refusing_pid_mode("host")) as refusing_engine:
+        done = command_line("doctor", "--wiring", "networks", environment=refusing_engine.environment)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "networks, as was asked for" in done.stdout.decode()
+    assert command_line("doctor", "--wiring", "network").returncode == 2
+
+
 def test_without_translation_there_is_no_masquerade(engine: Engine) -> None:
     """Positive control: the same lab without NAT is not taken for one that works, and is removed."""
     described, name = trial.lab_of_three(), f"test-doctor-{os.getpid()}"
