@@ -89,14 +89,14 @@ def usual(told: dict[str, Any]) -> frozenset[str]:
 
 
 def test_labs_work_here(engine: Engine) -> None:
-    """Every row is told, nothing is missing, and a connection was seen from three sides; no terminal, no home."""
+    """By the wiring that is asked for, without a terminal and without a home, a connection is seen from three sides."""
     images.ensure(engine, say=lambda _: None)
     environment = {key: value for key, value in os.environ.items() if key == "PATH" or key.startswith("DOCKER_")}
-    done = command_line("doctor", environment=environment | {"COLUMNS": "100"})
+    done = command_line("doctor", "--wiring", "networks", environment=environment | {"COLUMNS": "100"})
     assert done.returncode == 0, done.stderr.decode()
     assert max(map(len, done.stdout.decode().splitlines())) <= 100
     text = " ".join(done.stdout.decode().split())
-    assert "labs work here, by the wiring fabric" in text
+    assert "labs work here, by the wiring networks" in text
     assert "-> 203.0.113.1:40" in text
     assert "neither HOME nor XDG_STATE_HOME is set" in text
     assert "Traceback" not in done.stderr.decode()
@@ -105,21 +105,18 @@ def test_labs_work_here(engine: Engine) -> None:
 
 
 def test_data_are_told(told: dict[str, Any]) -> None:
-    """The same as JSON; the gateway's port is the one that the server saw."""
+    """As JSON, by the first wiring; the gateway's port is the one that the server saw."""
     assert (told["works"], told["exit_status"], told["wiring"]) == (True, 0, "fabric")
     rows = {row["row"]: row for row in told["rows"]}
     gateway, server = rows["masquerade"]["observed"].split("; ")[1:]
     assert gateway.split(" -> ")[1] == server.removeprefix("server ")
 
 
-def test_another_wiring_is_tried_where_it_is_asked_for(engine: Engine) -> None:
-    """With `--wiring networks` hosts live on Docker networks, and what the other one needs is no matter."""
-    images.ensure(engine, say=lambda _: None)
-    with RefusingEngine(refusing_pid_mode("host")) as refusing_engine:
-        done = command_line("doctor", "--wiring", "networks", environment=refusing_engine.environment)
-    assert done.returncode == 0, done.stderr.decode()
-    assert "networks, as was asked for" in done.stdout.decode()
-    assert command_line("doctor", "--wiring", "network").returncode == 2
+def test_a_wiring_that_there_is_not() -> None:
+    """Nothing is looked at."""
+    done = command_line("doctor", "--wiring", "network")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"did you mean networks?" in done.stderr
 
 
 def test_without_translation_there_is_no_masquerade(engine: Engine) -> None:
