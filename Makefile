@@ -54,7 +54,7 @@ lab-status: $(VENV)/.ready ## Show what runs
 	@$(BIN)/lab status $(NAMED)
 
 test: setup ## Run all tests, against real containers
-	@$(BIN)/python -m pytest tests/unit tests/live tests/hostile
+	@$(BIN)/python -m pytest tests/unit tests/contract tests/live tests/hostile
 
 test-unit: $(VENV)/.ready ## Run the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
@@ -73,6 +73,7 @@ verify: setup ## Let every exercise prove its checks
 bench: setup ## Measure, as ratios side by side
 	@$(BIN)/python -m tests.bench.bench
 	@$(BIN)/python -m tests.bench.grading
+	@$(BIN)/python -m tests.bench.scale
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi
