@@ -405,7 +405,10 @@ def _labs(facts: Facts, choice: Choice | None, asked: tuple[str, ...]) -> Iterat
         yield untried("masquerade", "no wiring works")
         return
     if met:
-        follows, do = "docs/operating.md says what differs", "nothing, if that suits"
+        follows, do = (
+            f"labs start on {choice.name}, which takes longer",
+            "nothing, if that suits; else see the rows above",
+        )
         yield degraded("wiring", f"{choice.name}; {met}", follows=follows, do=do)
     else:
         yield ok("wiring", f"{choice.name}, {'the first choice' if len(asked) > 1 else 'as was asked for'}")

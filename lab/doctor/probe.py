@@ -224,6 +224,8 @@ class _Probes:
                 inside = self._inside(container)
                 with self._network() as (network, no_network):
                     joining = self._joining(container, granted, network)
+                    if joining and network and not self._joining(container, granted, ""):
+                        joining, no_network = "", joining
         except LabError as error:
             return _nothing(_short(error), refused)
         return Grants(

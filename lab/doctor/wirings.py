@@ -32,7 +32,7 @@ def _of_fabric(grants: Grants, inside: Inside) -> tuple[str, ...]:
 
 def _of_networks(grants: Grants, inside: Inside) -> tuple[str, ...]:
     joining = ("pid_mode=container:… is refused",) if grants.joining else ()
-    network = ("there is no Docker network",) if grants.network else ()
+    network = ("no Docker network is to be had",) if grants.network else ()
     carried = ("the kernel has no VXLAN",) if inside.features[Feature.VXLAN] else ()
     return (*joining, *network, *carried, *_of_helpers(grants, inside))
 

@@ -48,7 +48,7 @@ def test_without_a_look_nothing_is_chosen(facts: Facts) -> None:
 @pytest.mark.parametrize(
     ("facts", "obstacle"),
     [
-        (grants(network="denied"), "there is no Docker network"),
+        (grants(network="denied"), "no Docker network is to be had"),
         (lacking(Feature.VXLAN), "the kernel has no VXLAN"),
     ],
 )
