@@ -406,7 +406,7 @@ def _labs(facts: Facts, choice: Choice | None, asked: tuple[str, ...]) -> Iterat
         return
     if met:
         follows, do = (
-            f"labs start on {choice.name}, which takes longer",
+            f"labs start on {choice.name}, which takes longer; docs/wiring.md says what differs",
             "nothing, if that suits; else see the rows above",
         )
         yield degraded("wiring", f"{choice.name}; {met}", follows=follows, do=do)
