@@ -115,6 +115,12 @@ def numbers_of_processes(lab: Instance, _: Machine) -> str:
     return "every trusted command" if second - first <= 1 + 3 * 2 else "every trusted command and look"
 
 
+def sign_of_a_trace(lab: Instance, _: Machine) -> str:
+    """Whether a program can see that its calls are traced (proc(5), TracerPid)."""
+    code = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('TracerPid')))"
+    return "no" if lab.trace("alice", ["python3", "-c", code]).stdout == b"0\n" else "yes"
+
+
 ROWS: dict[str, Measure] = {
     "needs `pid_mode=host`": sees_the_machine,
     "containers for N hosts": count_of_containers,
@@ -126,6 +132,7 @@ ROWS: dict[str, Measure] = {
     "it listens beside a host, where no program gets": listener_beside_a_host,
     "largest packet": largest_packet,
     "what takes up numbers of a host's processes": numbers_of_processes,
+    "a program whose calls are traced can see it (`TracerPid`)": sign_of_a_trace,
 }
 
 
