@@ -7,7 +7,7 @@ BIN   := $(VENV)/bin
 NAMED := $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-faults test-unit lint bench clean
+.PHONY: help doctor setup images lab-up lab-down lab-reset lab-status note verify test test-faults test-unit lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ python-venv:
 
 setup: $(VENV)/.ready ## Make this machine ready: Python environment, Docker engine, images
 	@$(BIN)/lab setup
+
+doctor: $(VENV)/.ready ## Show what is there on this machine, and what will work
+	@$(BIN)/lab doctor
 
 images: setup ## Build the images whose content changed
 	@$(BIN)/lab images

@@ -21,12 +21,12 @@ from lab import __version__, console
 from lab.cli import act, exercise, grading, life, look, note, prepare
 from lab.cli.common import app
 from lab.errors import LabError, UsageError
+from lab.undisturbed import INTERRUPTIONS
 
 INTERRUPTED = 130
 AGAIN_SECONDS = 1.0
 LATER_SECONDS = 0.02
 """When a signal comes again whose exception was dropped: by then Python is where it can raise one."""
-INTERRUPTIONS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 ORDER = [module.__name__ for module in (prepare, life, look, act, note, exercise, grading)]
 """in which `lab --help` tells of the commands, and of those in one module as they stand there"""

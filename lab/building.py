@@ -137,7 +137,7 @@ def _on_networks(
 ) -> Built:
     engine.start(helper)
     taken = [subnet for one in engine.networks() for subnet in one.subnets]
-    carriers = [pool.submit(_carrier, engine, planned, network.name, taken) for network in planned.lab.networks]
+    carriers = [pool.submit(carrier, engine, planned, network.name, taken) for network in planned.lab.networks]
     made = {network.name: job.result() for network, job in zip(planned.lab.networks, carriers, strict=True)}
     ids = {name: found for name, (found, _) in made.items()}
 
@@ -158,8 +158,8 @@ def _on_networks(
     return Built(access=reached, containers={name: one for name, (one, _, _) in hosts.items()}, wiring=wiring)
 
 
-def _carrier(engine: Engine, planned: Plan, network: str, taken: Iterable[str]) -> tuple[str, IPv4Network]:
-    """A new network that carries one of the lab's, and its subnet."""
+def carrier(engine: Engine, planned: Plan, network: str, taken: Iterable[str]) -> tuple[str, IPv4Network]:
+    """A new network that carries one of the lab's, and its subnet. Raises EngineError; NotUpError if none is free."""
     for subnet in itertools.islice(networks.candidates(planned, network, taken=taken), networks.MOST_TRIES):
         try:
             return engine.create_network(networks.carrier(planned, network, subnet)), subnet

@@ -77,6 +77,66 @@ class FoundImage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What an engine says of itself and of its machine (Engine API, "SystemInfo" and "SystemVersion").
+
+    What it does not say is "", 0 or empty.
+    """
+
+    product: str
+    """`Engine` of Docker's, `Podman Engine`, …"""
+    version: str
+    api: str
+    name: str
+    """its machine's host name"""
+    operating_system: str
+    kernel: str
+    architecture: str
+    """as uname(2) names it"""
+    processors: int
+    memory: int
+    """bytes that its machine has"""
+    cgroup_version: str
+    cgroup_driver: str
+    limits: frozenset[str]
+    """what it can limit: `memory`, `swap`, `pids`, `cpus`"""
+    storage_driver: str
+    folder: str
+    """where it keeps images and containers, on its machine"""
+    bridge_netfilter: bool | None
+    """whether frames on its bridges pass the machine's filters (bridge-nf-call-iptables); newer engines do not say"""
+    security: tuple[str, ...]
+    """what confines containers: `seccomp`, `apparmor`, `selinux`, `rootless`, `userns`, …"""
+
+
+LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "pids", "CpuCfsQuota": "cpus"}
+
+
+def about(info: Mapping[str, Any], version: Mapping[str, Any]) -> About:
+    """What is in the answers to GET /info and GET /version."""
+    components = [str(one.get("Name", "")) for one in version.get("Components") or ()]
+    options = [str(one).split(",")[0].removeprefix("name=") for one in info.get("SecurityOptions") or ()]
+    return About(
+        product=components[0] if components else "",
+        version=str(version.get("Version") or ""),
+        api=str(version.get("ApiVersion") or ""),
+        name=str(info.get("Name") or ""),
+        operating_system=str(info.get("OperatingSystem") or ""),
+        kernel=str(info.get("KernelVersion") or ""),
+        architecture=str(info.get("Architecture") or ""),
+        processors=int(info.get("NCPU") or 0),
+        memory=int(info.get("MemTotal") or 0),
+        cgroup_version=str(info.get("CgroupVersion") or ""),
+        cgroup_driver=str(info.get("CgroupDriver") or ""),
+        limits=frozenset(word for key, word in LIMITS.items() if info.get(key)),
+        storage_driver=str(info.get("Driver") or ""),
+        folder=str(info.get("DockerRootDir") or ""),
+        bridge_netfilter=info.get("BridgeNfIptables"),
+        security=tuple(options),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FoundNetwork:
     """A network that the engine has, of whatever driver."""
 
@@ -219,6 +279,14 @@ def endpoint() -> str:
     return "" if context is None else str(context.Host)
 
 
+def named_by() -> str:
+    """What says where the engine is looked for, in words. Raises EngineError as `endpoint` does."""
+    if os.environ.get("DOCKER_HOST"):
+        return "DOCKER_HOST"
+    context = _context()
+    return "the usual socket" if context is None else f"the docker context {context.name}"
+
+
 def _context() -> docker.Context | None:
     """The current docker context; None for the default one."""
     try:
@@ -274,6 +342,11 @@ class Engine:
         # RFC 3339 with up to nine digits behind the second, more than datetime reads.
         return datetime.fromisoformat(re.sub(r"\.\d+", "", text)).timestamp()
 
+    def about(self) -> About:
+        """What it says of itself and of its machine."""
+        with _translated("asking for the engine's description"):
+            return about(self._api.info(), self._api.version(api_version=False))
+
     # ---------------------------------------------------------------------------------------- images
 
     def images(self, label: str) -> tuple[FoundImage, ...]:
@@ -303,6 +376,15 @@ class Engine:
         """Whether the engine has an image of that name."""
         with _translated(f"looking for the image {reference}"):
             return bool(self._api.images(name=reference, quiet=True))
+
+    def image_architecture(self, reference: str) -> str | None:
+        """The architecture that an image is of (Go's name: `amd64`, `arm64`); None if there is no such image."""
+        with _translated(f"looking at the image {reference}"):
+            try:
+                found: dict[str, Any] = self._api.inspect_image(reference)  # type: ignore[no-untyped-call]
+                return str(found.get("Architecture") or "")
+            except docker.errors.ImageNotFound:
+                return None
 
     def remove_image(self, reference: str) -> None:
         """Remove a name of an image, and the image with its last name; one that is gone already is fine."""
@@ -405,6 +487,7 @@ class Engine:
                     image=container.image,
                     name=container.name,
                     hostname=container.hostname,
+                    entrypoint=list(container.entrypoint) or None,
                     command=list(container.command),
                     labels=dict(container.labels),
                     host_config=self._host_config(container),

@@ -47,7 +47,7 @@ from lab.segments import Segment
 from lab.talk import Spare, Talk
 from lab.text import suggestion
 from lab.wiring import Ended, Output, Wiring, fabric, networks
-from lab.wiring.refusals import EGRESS, INGRESS
+from lab.wiring.refusals import INGRESS
 
 if TYPE_CHECKING:
     from lab.observe.syscalls import Call
@@ -167,8 +167,7 @@ def _bring_up(engine: Engine, planned: Plan, wiring: str, helper: str, images: M
             hint = "a setting that the kernel does not take? `lab plan LAB --commands` shows what is carried out"
             raise NotUpError(f"expected the lab to be wired, observed: {error.message}", hint=hint) from error
         if refused:
-            options = INGRESS if wiring == fabric.NAME else EGRESS
-            say(f"packets on networks are not counted: that takes a kernel with {options}, observed: {refused}")
+            say(f"packets on networks are not counted: that takes a kernel with {INGRESS}, observed: {refused}")
         say("looking whether everything is there")
         made = pristine.make(built.wiring, planned.lab, tuple(built.containers))
         pristine.start_programs(built.wiring, planned.lab, tuple(built.containers))

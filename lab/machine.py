@@ -87,7 +87,7 @@ def decide(facts: Facts) -> tuple[Decision, str]:
 def ensure_engine(*, say: Say, paths: Paths | None = None, environment: Mapping[str, str] | None = None) -> None:
     """Return when an engine answers; install and start one where that is allowed. Raises EngineError."""
     paths = paths or Paths()
-    facts = _facts(paths, os.environ if environment is None else environment)
+    facts = _facts(paths, os.environ if environment is None else environment, answering=answers(paths))
     decision, advice = decide(facts)
     if decision is Decision.USE:
         return
@@ -102,12 +102,19 @@ def ensure_engine(*, say: Say, paths: Paths | None = None, environment: Mapping[
         _start(paths, say)
 
 
-def _facts(paths: Paths, environment: Mapping[str, str]) -> Facts:
+def advice(paths: Paths | None = None) -> str:
+    """What helps where no engine answers. Raises EngineError if the docker context cannot be read."""
+    decision, by_hand = decide(_facts(paths or Paths(), os.environ, answering=False))
+    starts = "`lab setup` starts it"
+    return by_hand or (starts if decision is Decision.START else "`lab setup` installs Docker's engine and starts it")
+
+
+def _facts(paths: Paths, environment: Mapping[str, str], *, answering: bool) -> Facts:
     from lab.engine import endpoint
 
     elsewhere = endpoint()
     return Facts(
-        answers=answers(paths),
+        answers=answering,
         elsewhere="" if elsewhere in ("", f"unix://{paths.socket}") else elsewhere,
         forbidden=environment.get(FORBID, "").lower() in ("no", "0", "false"),
         root=os.geteuid() == 0,

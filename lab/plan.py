@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lab.errors import InstanceError
 from lab.model import Host, Lab
+from lab.undisturbed import undisturbed
 
 LABEL_INSTANCE = "socketlab.instance"
 LABEL_ROLE = "socketlab.role"
@@ -74,6 +75,8 @@ class Container:
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    """its first process, in place of the image's"""
     command: tuple[str, ...] = ()
     """arguments of its first process"""
     networks: tuple[str, ...] = ()
@@ -165,13 +168,17 @@ def _description() -> TypeAdapter[tuple[Lab]]:
 
 def describe(lab: Lab) -> str:
     """A lab as the text of a label, from which `undescribe` makes the same lab again."""
-    return base64.b64encode(zlib.compress(_description().dump_json((lab,)), 9)).decode()
+    with undisturbed():
+        text = _description().dump_json((lab,))
+    return base64.b64encode(zlib.compress(text, 9)).decode()
 
 
 def undescribe(text: str) -> Lab:
     """The lab in a label. Raises InstanceError if the label is not one of ours."""
     try:
-        return _description().validate_json(zlib.decompress(base64.b64decode(text)))[0]
+        data = zlib.decompress(base64.b64decode(text))
+        with undisturbed():
+            return _description().validate_json(data)[0]
     except (ValueError, zlib.error, ValidationError) as error:
         raise InstanceError(
             "expected the lab's description in the label of its containers, found something else",

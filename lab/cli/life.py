@@ -23,6 +23,7 @@ from lab.cli.common import (
 )
 from lab.errors import AgentError, LabError, UsageError
 from lab.text import printable
+from lab.undisturbed import INTERRUPTIONS
 
 if TYPE_CHECKING:
     pass
@@ -40,7 +41,7 @@ def up(lab: LabName, name: NewName = None, wiring: WiringName = "auto") -> None:
         refs = images.ensure(engine, say=progress.say)
         with live.up(engine, described, name=instance_name, images=refs, say=progress.say, wiring=wiring) as instance:
             # It is up: an interrupt comes too late, and must not look as if what was made were removed.
-            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+            signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
             started = instance.wiring.started()
             living = instance.wiring.living()
             all_of_them = instances.running(engine)

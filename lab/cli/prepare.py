@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Exit
 
 from lab import console
 from lab.cli.common import (
@@ -90,3 +91,22 @@ def show_images(
             images.remove(engine, say=progress.say)
         current, built = images.resolve().values(), images.built(engine)
     console.show(view.images_table(current, built))
+
+
+@app.command("doctor")
+def doctor(wiring: WiringName = "auto", as_json: AsJson = False) -> None:
+    """Show what is there on this machine, what will work, and what to do about the rest."""
+    from lab import live
+    from lab.doctor import judgement, probe, report
+    from lab.doctor.wirings import OBSTACLES
+
+    wanted = live.wiring_of(wiring)
+    asked = tuple(OBSTACLES) if wanted == live.AUTO else (wanted,)
+    with console.Progress() as progress:
+        finding = judgement.judge(probe.look(asked=asked, say=progress.say), asked)
+    if as_json:
+        console.show_json(report.as_json(finding))
+    else:
+        console.show_all(report.text(finding, width=min(console.width(), report.MOST_WIDTH)))
+    if finding.exit_code:
+        raise Exit(finding.exit_code)

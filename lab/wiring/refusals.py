@@ -16,9 +16,6 @@ NFT = "nft -f -"
 INGRESS = "NF_TABLES_NETDEV and NETFILTER_INGRESS"
 """The kernel's options for rules where packets come in at a port."""
 
-EGRESS = "NF_TABLES_NETDEV and NETFILTER_EGRESS (Linux 5.16)"
-"""Those for rules where packets leave a host."""
-
 
 @contextlib.contextmanager
 def refusals(lab: Lab) -> Iterator[None]:

@@ -73,14 +73,22 @@ def addresses_on_the_machine(lab: Instance, machine: Machine) -> str:
 
 def what_the_machine_tracks(lab: Instance, machine: Machine) -> str:
     """Which addresses of the traffic the machine's firewall and connection tracking get to see."""
+    # Others may have had the same addresses before: an entry lives for as long as five days.
+    known = set(entries(machine))
     assert lab.run("alice", ["ping", "-c", "1", "203.0.113.80"]).ended.status == 0
-    lines = machine.ask("conntrack -L 2>/dev/null || true").splitlines()
+    lines = entries(machine)
     own = {str(address) for host in lab.lab.hosts for address in host.addresses}
-    if any(set(re.findall(r"(?:src|dst)=(\S+)", line)) & own for line in lines):
+    if any(set(re.findall(r"(?:src|dst)=(\S+)", line)) & own for line in set(lines) - known):
         return "the lab's own"
     subnets = [subnet for one in lab.engine.networks({"socketlab.instance": lab.name}) for subnet in one.subnets]
     carriers = {f"src={subnet.rpartition('.')[0]}." for subnet in subnets}
     return "carriers' only, in VXLAN" if any(one in line for line in lines for one in carriers) else "none"
+
+
+def entries(machine: Machine) -> list[str]:
+    """Who talks with whom by the machine's connection tracking, without what changes while they do."""
+    lines = machine.ask("conntrack -L 2>/dev/null || true").splitlines()
+    return [" ".join(re.findall(r"(?:src|dst|sport|dport|id)=\S+", line)) for line in lines]
 
 
 def listener_in_a_host(lab: Instance, _: Machine) -> str:
@@ -115,6 +123,12 @@ def numbers_of_processes(lab: Instance, _: Machine) -> str:
     return "every trusted command" if second - first <= 1 + 3 * 2 else "every trusted command and look"
 
 
+def sign_of_a_trace(lab: Instance, _: Machine) -> str:
+    """Whether a program can see that its calls are traced (proc(5), TracerPid)."""
+    code = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('TracerPid')))"
+    return "no" if lab.trace("alice", ["python3", "-c", code]).stdout == b"0\n" else "yes"
+
+
 ROWS: dict[str, Measure] = {
     "needs `pid_mode=host`": sees_the_machine,
     "containers for N hosts": count_of_containers,
@@ -126,6 +140,7 @@ ROWS: dict[str, Measure] = {
     "it listens beside a host, where no program gets": listener_beside_a_host,
     "largest packet": largest_packet,
     "what takes up numbers of a host's processes": numbers_of_processes,
+    "a program whose calls are traced can see it (`TracerPid`)": sign_of_a_trace,
 }
 
 

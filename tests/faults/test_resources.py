@@ -45,14 +45,10 @@ def environment(second: SecondEngine) -> dict[str, str]:
 @pytest.fixture
 def full(second: SecondEngine) -> Iterator[SecondEngine]:
     """An engine that has room for the first containers only."""
-    second.stop()
-    folder = second.data / "containers"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(folder)], check=True)
-    second.start()
+    folder = str(second.data / "containers")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "none", folder], check=True)
     yield second
-    second.stop()
-    subprocess.run(["umount", str(folder)], check=True)
-    second.start()
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_the_engines_disk_is_full(full: SecondEngine, engine_two: Engine, environment: dict[str, str]) -> None:

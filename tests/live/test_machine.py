@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from lab import machine
 from lab.engine import Engine, endpoint
 from lab.errors import EngineError
 from lab.machine import Paths
+from tests.live.refusing_engine import pump
 from tests.live.support import command_line
 
 
@@ -189,14 +189,6 @@ def over_tcp() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"tcp://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    """Everything that comes from one socket goes to the other, and so does its end."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
 
 
 def test_an_engine_over_tcp_serves_a_whole_lab(over_tcp: str) -> None:

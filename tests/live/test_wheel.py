@@ -34,6 +34,7 @@ def test_the_wheel_starts_a_lab(tmp_path: Path) -> None:
     where = run(python, "-c", "import lab; print(lab.__file__)", cwd=tmp_path)
     assert where.startswith(str(tmp_path))
     assert "nat" in run(lab, "list", cwd=tmp_path)
+    assert "labs work here" in run(lab, "doctor", cwd=tmp_path)
     try:
         # The images' content is the same, so their tags are, and nothing is built again.
         run(lab, "up", "nat", "--name", NAME, cwd=tmp_path)
