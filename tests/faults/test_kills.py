@@ -29,7 +29,7 @@ from tests.live.support import command_line
 NAME = "flt-kills"
 WHOLE = 4
 """containers"""
-ROUNDS = int(os.environ.get("SOCKETLAB_FAULT_ROUNDS", "24"))
+ROUNDS = int(os.environ.get("SOCKETLAB_FAULT_ROUNDS", "20"))
 SEED = int(os.environ.get("SOCKETLAB_FAULT_SEED", secrets.randbelow(1 << 32)))
 CHECK_UP_EACH = 10
 COMMANDS = ("up", "up", "reset", "down")

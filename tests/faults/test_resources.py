@@ -21,7 +21,7 @@ from tests.live.second_engine import SecondEngine
 from tests.live.support import command_line
 
 NAME = "flt-resources"
-ROUNDS = int(os.environ.get("SOCKETLAB_FAULT_ROUNDS", "40")) // 10
+ROUNDS = int(os.environ.get("SOCKETLAB_FAULT_ROUNDS", "30")) // 10
 """of two starts at once: 20 with `make test-faults`"""
 
 

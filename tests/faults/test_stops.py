@@ -92,7 +92,10 @@ def test_during_what_is_done_inside(
             process = start("reset", "--name", NAME, environment=second.environment)
             until(lambda: waits_for_its_turn(engine_two, instance.helper), wanted=bool, what="a second client")
         end(second, number)
-        told(ended(process), InstanceError)
+        result = ended(process)
+        # One that ends politely may end the host, and with it the program, before the connection.
+        if (command, number, result.returncode) != ("run", signal.SIGTERM, 128 + signal.SIGKILL):
+            told(result, InstanceError)
     second.start()
     assert "3 hosts as declared" in done("reset", "--name", NAME, environment=second.environment)
     done("down", "--name", NAME, environment=second.environment)
