@@ -20,7 +20,7 @@ from lab.errors import AgentError, EngineError, InstanceError, NotPristineError,
 from lab.instances import ENDED, Running
 from lab.live import Instance
 from lab.model import Lab
-from lab.plan import LABEL_INSTANCE, LABEL_NETWORK, plan
+from lab.plan import LABEL_INSTANCE, LABEL_NETWORK, plan, undescribe
 from lab.prune import STARTING_SECONDS
 from lab.wiring import Wiring, networks
 
@@ -194,8 +194,12 @@ class _NeverCameUpError(InstanceError):
 def _refuse(found: Running) -> None:
     """Raise InstanceError where nothing can be repaired."""
     if not is_possible(found):
+        there = {host.host for host in found.hosts}
+        lab = undescribe(found.description) if found.description else None
+        gone = [host.name for host in lab.hosts if host.name not in there] if lab else []
         raise InstanceError(
-            f"expected {found.name} to have all its containers, observed: {found.wrong or 'no description'}",
+            f"expected {found.name} to have all its containers, observed: {found.wrong or 'no description'}"
+            + (f" ({', '.join(gone)})" if gone else ""),
             hint=f"what is removed cannot be started anew: {_anew(found.name)}",
         )
     if any(member.state == "created" for member in found.members):

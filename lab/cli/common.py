@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from lab.errors import UsageError
+from lab.text import printable
 
 if TYPE_CHECKING:
     from lab.engine import Engine
@@ -93,13 +94,16 @@ def opened_engine() -> Iterator[Engine]:
 @contextlib.contextmanager
 def opened_instance(name: str | None) -> Iterator[Instance]:
     """A connection to a running instance; without a name, to the only one."""
-    from lab import instances, live
+    from lab import instances, live, repair
 
     with opened_engine() as engine:
         found = instances.find(engine, name)
         if found.wrong:
             # What follows may work all the same, or wait for ever for what is paused.
-            sys.stderr.write(f"{found.name} is not whole: {found.wrong}; `lab reset --name {found.name}` repairs it\n")
+            help_text = (
+                f"`lab reset --name {found.name}` repairs it" if repair.is_possible(found) else "see `lab status`"
+            )
+            sys.stderr.write(printable(f"{found.name} is not whole: {found.wrong}; {help_text}") + "\n")
         with live.attach(engine, found) as instance:
             yield instance
 
