@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab import images, instances, labfiles, live
-from lab.building import WIRINGS
 from lab.engine import Engine
+from lab.errors import NotPristineError
 from lab.live import Instance
 from lab.model import Lab
 from lab.plan import plan
@@ -214,13 +214,15 @@ def test_ten_instances_at_once_take_subnets_that_nobody_has(
     assert not engine.networks({"socketlab.instance": names[0]})
 
 
-def test_auto_takes_the_fabric_where_it_works(engine: Engine, refs: dict[str, str]) -> None:
-    """That is the first of them, and says nothing about it."""
-    told: list[str] = []
-    name = "contract-auto"
-    with live.up(engine, labfiles.load("ports"), name=name, images=refs, say=told.append, wiring="auto") as instance:
-        try:
-            assert instance.access.wiring == WIRINGS[0]
-        finally:
-            instances.down(engine, name)
-    assert not [one for one in told if "does not work" in one]
+def test_rules_that_somebody_changed_are_told(lab: Instance) -> None:
+    """Where segments are, in the helper or beside a host: a reset is not proven while they are not as they were."""
+    part = next((container for host, container in lab.access.sidecars if host == "alice"), lab.helper)
+    rules = docker("exec", part, "nft", "list", "ruleset")
+    docker("exec", part, "nft", "add", "rule", "netdev", "socketlab", "n0", "drop")
+    try:
+        with pytest.raises(NotPristineError, match="the segments: "):
+            lab.reset()
+    finally:
+        text = re.sub(r"packets \d+ bytes \d+", "", rules)
+        docker("exec", part, "sh", "-c", f"nft -f - <<'END'\nflush ruleset\n{text}\nEND")
+    lab.reset()
