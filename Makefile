@@ -7,7 +7,7 @@ BIN   := $(VENV)/bin
 NAMED := $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-unit lint bench clean
+.PHONY: help setup images lab-up lab-down lab-reset lab-status note verify test test-unit test-engines lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ test: setup ## Run all tests, against real containers
 
 test-unit: $(VENV)/.ready ## Run the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
+
+# All of them write the table of what passed where.
+test-engines: setup ## Run tests on other engines: ENGINES="28.5" TESTS="tests/contract", all if not given
+	@$(BIN)/python -m tests.engines --engines "$(ENGINES)" --tests "$(TESTS)" $(if $(ENGINES)$(TESTS),,--write-table)
 
 lint: $(VENV)/.ready ## Check style and types
 	@$(BIN)/ruff check .

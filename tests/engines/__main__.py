@@ -1,0 +1,112 @@
+"""Run the tests on other Docker engines: python -m tests.engines [--engines VERSIONS] [--tests TESTS] [--write-table].
+
+For each engine: its Debian root is made or taken from the cache, it is started beside the engine in use and given its
+images, and pytest runs with DOCKER_HOST set. build/engines/ keeps a log and a JUnit file of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lab import console, images
+from lab.engine import Engine
+from lab.errors import LabError, UsageError
+from tests.engines import beside, results, roots
+
+TOP = Path(__file__).resolve().parents[2]
+OUT = TOP / "build" / "engines"
+README = TOP / "README.md"
+SUITES = ("tests/live", "tests/contract")
+INTERRUPTED = 130
+# A program of that name is what tests of their own engines start.
+WRAPPER = """#!/bin/sh
+exec unshare --mount {inside} {root} dockerd "$@"
+"""
+
+
+def say(text: str) -> None:
+    """Tell what happens, in the order of what pytest tells."""
+    sys.stdout.write(f"engines: {text}\n")
+    sys.stdout.flush()
+
+
+def run(version: str, tests: list[str]) -> tuple[int, tuple[results.Row, ...]]:
+    """Run tests on an engine: pytest's exit status, and what passed. Raises EngineError, ImageError."""
+    root = roots.ensure(version, say=say)
+    log, junit = OUT / f"{version}.log", OUT / f"{version}.xml"
+    junit.unlink(missing_ok=True)
+    with Engine.connect() as engine:
+        references = images.ensure(engine, say=say).values()
+    say(f"starting docker.io {root.package}; its log is {log}")
+    with beside.running(root.folder, log=log) as address:
+        beside.give_images(references, to=address)
+        number, api = beside.version(address)
+        say(f"engine {number}, API {api}, answers at {address}")
+        status = pytest(tests, junit=junit, root=root.folder, address=address)
+    results.label(junit, engine=number, api=api)
+    return status, results.read(junit)
+
+
+def pytest(tests: list[str], *, junit: Path, root: Path, address: str) -> int:
+    """Run pytest against an engine, and its tests' own engines from the same root; its exit status."""
+    programs = OUT / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "dockerd").write_text(WRAPPER.format(inside=beside.INSIDE, root=root))
+    (programs / "dockerd").chmod(0o755)
+    environment = os.environ | {"DOCKER_HOST": address, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment.pop("DOCKER_CONTEXT", None)
+    command = [sys.executable, "-m", "pytest", f"--junit-xml={junit}", "-o", "junit_family=xunit1", *tests]
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], env=environment, cwd=TOP)
+    try:
+        return process.wait()
+    except BaseException:
+        # Its tests take down what they started. A Ctrl-C at the terminal has reached it too, and twice is no harm.
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(beside.END_SECONDS)
+        process.kill()
+        process.wait()
+        raise
+
+
+def main() -> int:
+    """Run, tell what passed where, and write it where that is asked for; 0 if all did."""
+    parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__.splitlines()[0])
+    parser.add_argument("--engines", default="", help=f"of {' '.join(roots.RELEASES)}; all if empty")
+    parser.add_argument("--tests", default="", help=f"what pytest runs; {' '.join(SUITES)} if empty")
+    parser.add_argument("--write-table", action="store_true", help="write what passed where into README.md")
+    wanted = parser.parse_args()
+    versions = wanted.engines.split() or list(roots.RELEASES)
+    tests = wanted.tests.split() or [suite for suite in SUITES if (TOP / suite).is_dir()]
+    for version in versions:
+        roots.suite(version)  # a mistake is told before anything is done
+    if os.geteuid() != 0:
+        raise UsageError("expected root, who may start an engine; found another user", hint="sudo make test-engines")
+    OUT.mkdir(parents=True, exist_ok=True)
+    ran = [run(version, tests) for version in versions]
+    text = results.table(row for _, rows in ran for row in rows)
+    say(f"what passed where:\n{text}")
+    if wanted.write_table:
+        README.write_text(results.put(text, README.read_text(encoding="utf-8")), encoding="utf-8")
+        say("written into README.md")
+    return max(status for status, _ in ran)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code = main()
+    except LabError as error:
+        console.tell(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        code = INTERRUPTED
+    sys.exit(code)
