@@ -1,8 +1,8 @@
 """An engine in a Debian root of its own, beside the one in use: started, given images, and gone without a trace.
 
-Nothing is left to be undone one by one: the engine, its containers, networks and mounts live in namespaces that end with
-their first process, and that one ends with whoever started it, however that comes about. Only its folder and its control
-groups stay then, and go with the next start.
+Nothing is left to be undone one by one: the engine, its containers, networks and mounts live in namespaces that end
+with their first process, and that one ends with whoever started it, however that comes about. Only its folder and its
+control groups stay then, and go with the next start.
 """
 
 from __future__ import annotations

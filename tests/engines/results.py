@@ -1,4 +1,4 @@
-"""JUnit files of several engines -> the table of what passed where, in a page. All of it is pure but `read` and `label`."""
+"""JUnit files of several engines -> the table of what passed where, in a page. Pure, but for `read` and `label`."""
 
 from __future__ import annotations
 
