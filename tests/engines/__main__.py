@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from lab import console, images
-from lab.engine import Engine
+from lab.engine import Engine, endpoint
 from lab.errors import LabError, UsageError
 from tests.engines import beside, results, roots
 
@@ -59,7 +59,11 @@ def pytest(tests: list[str], *, junit: Path, root: Path, address: str) -> int:
     programs.mkdir(exist_ok=True)
     (programs / "dockerd").write_text(WRAPPER.format(inside=beside.INSIDE, root=root))
     (programs / "dockerd").chmod(0o755)
-    environment = os.environ | {"DOCKER_HOST": address, "PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = os.environ | {
+        "DOCKER_HOST": address,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        beside.BUILDER: endpoint() or "unix:///var/run/docker.sock",
+    }
     environment.pop("DOCKER_CONTEXT", None)
     command = [sys.executable, "-m", "pytest", f"--junit-xml={junit}", "-o", "junit_family=xunit1", *tests]
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], env=environment, cwd=TOP)

@@ -26,6 +26,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 # Not pytest's folder nor the user's: a unix socket's path is short (unix(7)). Not /tmp: that may be memory.
 TOP = Path("/var/tmp")
 PREFIX = "socketlab-engine-"
+BUILDER = "SOCKETLAB_TEST_BUILDER"
+"""names the engine in use, which reaches Debian's packages, to tests that run on one that is beside it"""
 START_SECONDS = 60.0
 END_SECONDS = 30.0
 
