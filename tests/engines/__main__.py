@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import console, images
@@ -22,7 +23,7 @@ from tests.engines import beside, results, roots
 TOP = Path(__file__).resolve().parents[2]
 OUT = TOP / "build" / "engines"
 README = TOP / "README.md"
-SUITES = ("tests/live", "tests/contract")
+SUITES = ("tests/live", "tests/contract", "tests/engines")
 INTERRUPTED = 130
 # A program of that name is what tests of their own engines start.
 WRAPPER = """#!/bin/sh
@@ -36,10 +37,10 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run(version: str, tests: list[str]) -> tuple[int, tuple[results.Row, ...]]:
+def run(version: str, tests: list[str], *, out: Path) -> tuple[int, tuple[results.Row, ...]]:
     """Run tests on an engine: pytest's exit status, and what passed. Raises EngineError, ImageError."""
     root = roots.ensure(version, say=say)
-    log, junit = OUT / f"{version}.log", OUT / f"{version}.xml"
+    log, junit = out / f"{version}.log", out / f"{version}.xml"
     junit.unlink(missing_ok=True)
     with Engine.connect() as engine:
         references = images.ensure(engine, say=say).values()
@@ -48,23 +49,29 @@ def run(version: str, tests: list[str]) -> tuple[int, tuple[results.Row, ...]]:
         beside.give_images(references, to=address)
         number, api = beside.version(address)
         say(f"engine {number}, API {api}, answers at {address}")
-        status = pytest(tests, junit=junit, root=root.folder, address=address)
+        status = pytest(tests, junit=junit, environment=_environment(version, root, address, out))
     results.label(junit, engine=number, api=api)
     return status, results.read(junit)
 
 
-def pytest(tests: list[str], *, junit: Path, root: Path, address: str) -> int:
-    """Run pytest against an engine, and its tests' own engines from the same root; its exit status."""
-    programs = OUT / "bin"
+def _environment(version: str, root: roots.Root, address: str, out: Path) -> dict[str, str]:
+    """Of tests on an engine: that one is in use, and engines of their own are of the same root."""
+    programs = out / "bin"
     programs.mkdir(exist_ok=True)
-    (programs / "dockerd").write_text(WRAPPER.format(inside=beside.INSIDE, root=root))
+    (programs / "dockerd").write_text(WRAPPER.format(inside=beside.INSIDE, root=root.folder))
     (programs / "dockerd").chmod(0o755)
     environment = os.environ | {
         "DOCKER_HOST": address,
         "PATH": f"{programs}:{os.environ['PATH']}",
+        "SOCKETLAB_TEST_ENGINE": version,
         beside.BUILDER: endpoint() or "unix:///var/run/docker.sock",
     }
     environment.pop("DOCKER_CONTEXT", None)
+    return environment
+
+
+def pytest(tests: list[str], *, junit: Path, environment: Mapping[str, str]) -> int:
+    """Run pytest to its end, or to ours; its exit status."""
     command = [sys.executable, "-m", "pytest", f"--junit-xml={junit}", "-o", "junit_family=xunit1", *tests]
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], env=environment, cwd=TOP)
     try:
@@ -84,6 +91,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__.splitlines()[0])
     parser.add_argument("--engines", default="", help=f"of {' '.join(roots.RELEASES)}; all if empty")
     parser.add_argument("--tests", default="", help=f"what pytest runs; {' '.join(SUITES)} if empty")
+    parser.add_argument(
+        "--out", default=OUT, type=Path, help="where logs and JUnit files go; build/engines if not given"
+    )
     parser.add_argument("--write-table", action="store_true", help="write what passed where into README.md")
     wanted = parser.parse_args()
     versions = wanted.engines.split() or list(roots.RELEASES)
@@ -92,8 +102,8 @@ def main() -> int:
         roots.suite(version)  # a mistake is told before anything is done
     if os.geteuid() != 0:
         raise UsageError("expected root, who may start an engine; found another user", hint="sudo make test-engines")
-    OUT.mkdir(parents=True, exist_ok=True)
-    ran = [run(version, tests) for version in versions]
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    ran = [run(version, tests, out=wanted.out) for version in versions]
     text = results.table(row for _, rows in ran for row in rows)
     say(f"what passed where:\n{text}")
     if wanted.write_table:
