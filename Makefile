@@ -77,4 +77,5 @@ bench: setup ## Measure, as ratios side by side
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/socketlab/engines"
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build

@@ -74,18 +74,20 @@ def ensure(version: str, *, say: Say, top: Path | None = None) -> Root:
 
 def _make(release: str, folder: Path, say: Say) -> None:
     say(f"making a Debian root of {release} with its engine, once, in {folder}")
-    # A name that the release's pattern has too, so that what an interruption leaves goes with the next run.
+    # A name that the release's pattern has too, so that what a kill leaves goes with the next run.
     partial = Path(tempfile.mkdtemp(prefix=f"{release}-partial.", dir=folder.parent))
     try:
         with machine.bootstrap_debian(release, say=say, packages=PACKAGES, options=OPTIONS) as tar:
             subprocess.run(["tar", "--extract", "--file", tar, "--directory", partial], check=True)
+        (partial / "etc/hosts").write_text(HOSTS)
+        partial.chmod(0o755)
+        partial.rename(folder)
     except ImageError as error:
         raise ImageError(
             f"expected Debian's {release} of now, which has the engine to test on; {error.message}", hint=error.hint
         ) from None
-    (partial / "etc/hosts").write_text(HOSTS)
-    partial.chmod(0o755)
-    partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _package(folder: Path) -> str:
