@@ -21,17 +21,19 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.types
 import requests
 from docker.context.config import get_current_context_name
 from docker.types import LogConfig, Ulimit
 from docker.utils import parse_repository_tag
 
-from lab.errors import EngineError, ImageError, InstanceError
-from lab.plan import Container
+from lab.errors import EngineError, EngineRefusedError, ImageError, InstanceError, TakenError
+from lab.plan import Carrier, Container
 
 UNNAMED = "<none>:<none>"
 CONFLICT = 409
 NOT_FOUND = 404
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,20 @@ class Found:
     name: str
     state: str
     created: int
+    labels: tuple[tuple[str, str], ...]
+
+    def label(self, key: str) -> str:
+        """A label's value, "" if it has none."""
+        return dict(self.labels).get(key, "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundNetwork:
+    """A network that the engine has, of whatever driver."""
+
+    id: str
+    name: str
+    subnets: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
 
     def label(self, key: str) -> str:
@@ -136,7 +152,7 @@ def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.APIError as error:
-        raise EngineError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
+        raise EngineRefusedError(f"{doing}: the Docker engine refused: {error.explanation or error}") from error
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise EngineError(
             f"{doing}: the Docker engine does not answer: {error}", hint="`docker info` shows whether it runs"
@@ -325,13 +341,13 @@ class Engine:
         return str(made["Id"])
 
     def _host_config(self, container: Container) -> dict[str, Any]:
-        descriptors = HELPERS_DESCRIPTORS if container.sees_machine else DESCRIPTORS
+        descriptors = HELPERS_DESCRIPTORS if container.is_helper else DESCRIPTORS
         return self._api.create_host_config(
             network_mode=container.network_mode,
             read_only=True,
             cap_drop=["ALL"],
             cap_add=list(container.capabilities),
-            security_opt=["apparmor=unconfined"] if container.sees_machine else ["no-new-privileges"],
+            security_opt=["apparmor=unconfined"] if container.is_helper else ["no-new-privileges"],
             pids_limit=container.pids,
             tmpfs=dict(container.tmpfs),
             extra_hosts=[f"{name}:{address}" for name, address in container.extra_hosts],
@@ -350,8 +366,9 @@ class Engine:
             memswap_limit=container.memory,
             cpu_shares=container.cpu_shares,
             nano_cpus=int(container.cpus * 1_000_000_000) or None,
-            pid_mode="host" if container.sees_machine else None,
-            userns_mode="host" if container.sees_machine else None,
+            pid_mode=container.pid_mode or None,
+            # Who sees the machine's processes is on the machine also where others are apart (user_namespaces(7)).
+            userns_mode="host" if container.pid_mode == "host" else None,
         )
 
     def start(self, container: str) -> None:
@@ -390,3 +407,56 @@ class Engine:
             made = self._api.exec_create(container, list(argv), stdin=True, stdout=True, stderr=True)
             raw = self._api.exec_start(made["Id"], socket=True)
         return ExecStream(raw, first_seconds=seconds)
+
+    # -------------------------------------------------------------------------------------- networks
+
+    def create_network(self, carrier: Carrier) -> str:
+        """Create a bridge network; its id. Raises TakenError if another network has addresses of its subnet."""
+        pool = docker.types.IPAMPool(subnet=str(carrier.subnet))
+        with _translated(f"creating the network {carrier.name}"):
+            try:
+                made = self._api.create_network(
+                    carrier.name,
+                    driver="bridge",
+                    options=dict(carrier.options),
+                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                    labels=dict(carrier.labels),
+                    check_duplicate=True,
+                )
+            except docker.errors.APIError as error:
+                if "overlap" in str(error.explanation or error).lower():
+                    raise TakenError(f"expected {carrier.subnet} to be free, but a network has it") from error
+                raise
+        return str(made["Id"])
+
+    def attach(self, container: str, network: str) -> None:
+        """Give a running container a further interface, on a network."""
+        with _translated(f"connecting container {container[:12]} to network {network[:12]}"):
+            self._api.connect_container_to_network(container, network)
+
+    def networks(self, labels: Mapping[str, str | None] | None = None) -> tuple[FoundNetwork, ...]:
+        """Every network that has all the labels (None: with any value)."""
+        wanted = [key if value is None else f"{key}={value}" for key, value in (labels or {}).items()]
+        with _translated("listing networks"):
+            rows = self._api.networks(filters={"label": wanted} if wanted else None)
+        return tuple(
+            FoundNetwork(
+                id=row["Id"],
+                name=row["Name"],
+                subnets=tuple(one["Subnet"] for one in (row["IPAM"] or {}).get("Config") or () if "Subnet" in one),
+                labels=tuple(sorted((row["Labels"] or {}).items())),
+            )
+            for row in rows
+        )
+
+    def remove_network(self, network: str) -> bool:
+        """Remove a network; one that is gone already is fine. False if containers are still on it."""
+        with _translated(f"removing network {network[:12]}"):
+            try:
+                self._api.remove_network(network)
+            except docker.errors.APIError as error:
+                if error.status_code in (FORBIDDEN, CONFLICT) and "endpoint" in str(error.explanation or error):
+                    return False
+                if error.status_code != NOT_FOUND:
+                    raise
+        return True

@@ -4,9 +4,12 @@ LabError                      1   any failure that is not one of these
 ├── UsageError                2   the command line or a lab file is wrong; nothing was created
 │   └── LabFileError          2   every problem of a lab file at once
 ├── EngineError               3   no Docker engine answers, or it refused
+│   ├── EngineRefusedError    3   it answers, and does not do what it was asked
+│   │   └── TakenError        3   because another has it
 │   └── ImageError            6   an image could not be built
 ├── InstanceError             4   no such instance, several where one is needed, or the name is taken
 ├── NotUpError                5   not everything declared was observed; what was made is removed again
+│   └── NoWayInError          5   the helper cannot enter the hosts
 ├── NotPristineError          7   a reset could not be proven
 ├── AgentError                8   the instance's helper could not do what it was asked
 └── CheckError                9   a check could not be carried out: nothing is said of the submission
@@ -72,6 +75,14 @@ class EngineError(LabError):
     exit_code = 3
 
 
+class EngineRefusedError(EngineError):
+    """The Docker engine answered that it does not do what it was asked."""
+
+
+class TakenError(EngineRefusedError):
+    """What was to be created for one is another's already."""
+
+
 class ImageError(EngineError):
     """An image could not be built."""
 
@@ -88,6 +99,10 @@ class NotUpError(LabError):
     """A lab did not come up as declared."""
 
     exit_code = 5
+
+
+class NoWayInError(NotUpError):
+    """The instance's helper runs and cannot enter its hosts, as where it may not see the machine's processes."""
 
 
 class NotPristineError(LabError):

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from lab.engine import Engine, Found
 from lab.errors import InstanceError
 from lab.images import LABEL_CONTENT
-from lab.plan import LABEL_DESCRIPTION, LABEL_HOST, LABEL_HOSTS, LABEL_INSTANCE, LABEL_LAB, LABEL_ROLE
+from lab.plan import (
+    LABEL_DESCRIPTION,
+    LABEL_HOST,
+    LABEL_HOSTS,
+    LABEL_INSTANCE,
+    LABEL_LAB,
+    LABEL_ROLE,
+    LABEL_WIRING,
+    ROLE_HOST,
+    ROLE_SIDECAR,
+)
 from lab.text import suggestion
 
 THREADS = 4
@@ -43,6 +53,9 @@ class Running:
     expected: int
     """how many hosts its lab has"""
     description: str
+    wiring: str = ""
+    sidecars: tuple[Member, ...] = ()
+    """what runs beside hosts, if the wiring has something there"""
     contents: frozenset[str] = frozenset()
     """the content hashes of the images that its containers were made of; see images.py"""
 
@@ -52,7 +65,7 @@ class Running:
         return (
             self.helper is not None
             and len(self.hosts) == self.expected
-            and all(member.state == "running" for member in (self.helper, *self.hosts))
+            and all(member.state == "running" for member in (self.helper, *self.hosts, *self.sidecars))
         )
 
 
@@ -71,13 +84,20 @@ def group(containers: Iterable[Found]) -> tuple[Running, ...]:
 
 def _running(name: str, containers: list[Found]) -> Running:
     members = {found.id: Member(id=found.id, host=found.label(LABEL_HOST), state=found.state) for found in containers}
-    helpers = [found for found in containers if found.label(LABEL_ROLE) != "host"]
+
+    def of_role(role: str) -> tuple[Member, ...]:
+        found = [members[one.id] for one in containers if one.label(LABEL_ROLE) == role]
+        return tuple(sorted((one for one in found if one.host), key=lambda member: member.host))
+
+    helpers = [found for found in containers if found.label(LABEL_ROLE) not in (ROLE_HOST, ROLE_SIDECAR)]
     return Running(
         name=name,
         lab=containers[0].label(LABEL_LAB),
         created=min(found.created for found in containers),
         helper=members[helpers[0].id] if helpers else None,
-        hosts=tuple(sorted((m for m in members.values() if m.host), key=lambda m: m.host)),
+        hosts=of_role(ROLE_HOST),
+        sidecars=of_role(ROLE_SIDECAR),
+        wiring=helpers[0].label(LABEL_WIRING) if helpers else "",
         expected=_count(helpers[0].label(LABEL_HOSTS)) if helpers else 0,
         description=helpers[0].label(LABEL_DESCRIPTION) if helpers else "",
         contents=frozenset(found.label(LABEL_CONTENT) for found in containers),  # a container has its image's labels
@@ -123,7 +143,9 @@ def settled(engine: Engine) -> tuple[Running, ...]:
 
 
 def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = True) -> int:
-    """Remove every container that has the labels, helpers last because their names are the locks; how many.
+    """Remove every container and network that has the labels, helpers last because their names are the locks.
+
+    Returns how many containers that were.
 
     An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
     there, it is looked again until nothing has appeared for a while; without `settle` it is known that nothing will.
@@ -131,21 +153,22 @@ def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = T
     removed = 0
     quiet_since = time.monotonic()
     while True:
-        found = engine.containers(labels)
-        if not found:
+        found, bridges = engine.containers(labels), engine.networks(labels)
+        if not found and not bridges:
             if not settle or time.monotonic() - quiet_since > SETTLE_SECONDS:
                 return removed
             time.sleep(0.05)
             continue
         whole = removed == 0 and all(one.whole for one in group(found))
-        hosts = [one.id for one in found if one.label(LABEL_ROLE) == "host"]
+        members = [one.id for one in found if one.label(LABEL_ROLE) in (ROLE_HOST, ROLE_SIDECAR)]
         with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(engine.remove, hosts))
+            list(pool.map(engine.remove, members))
+            list(pool.map(engine.remove_network, [one.id for one in bridges]))
         for one in found:
-            if one.id not in hosts:
+            if one.id not in members:
                 engine.remove(one.id)
         removed += len(found)
-        if whole and not engine.containers(labels):
+        if whole and not engine.containers(labels) and not engine.networks(labels):
             return removed
         quiet_since = time.monotonic()
 

@@ -7,17 +7,16 @@ them. Everything here touches only containers that carry our labels and the inst
 from __future__ import annotations
 
 import dataclasses
-import time
+import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from lab import instances, pristine, segments
+from lab import building, instances, pristine, segments
 from lab.engine import Engine
-from lab.errors import AgentError, InstanceError, NotUpError, UsageError
+from lab.errors import AgentError, EngineRefusedError, InstanceError, NotUpError, NoWayInError, UsageError
 from lab.model import Host, Lab
 from lab.observe import (
     LOOKS,
@@ -38,13 +37,15 @@ from lab.plan import (
 from lab.segments import Segment
 from lab.talk import Spare, Talk
 from lab.text import suggestion
-from lab.wiring import Ended, Output, Wiring, fabric
+from lab.wiring import Ended, Output, Wiring, fabric, networks
+from lab.wiring.refusals import EGRESS, INGRESS
 
 if TYPE_CHECKING:
     from lab.observe.syscalls import Call
     from lab.recordings import Capture, Events
 
-HELPER_SECONDS = 15.0
+AUTO = "auto"
+WIRING_VARIABLE = "SOCKETLAB_WIRING"
 
 Say = Callable[[str], None]
 
@@ -71,14 +72,40 @@ class Traced:
 # --------------------------------------------------------------------------------------- up and down
 
 
-def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: Say) -> Instance:
+def up(
+    engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: Say, wiring: str | None = None
+) -> Instance:
     """Bring a lab up. Returns when everything that it declares was observed.
 
+    `wiring` is `fabric`, `networks`, or `auto`: the first of them that the engine lets be; None: what SOCKETLAB_WIRING
+    in the environment says, else `auto`.
     Raises InstanceError if the name is taken, NotUpError if something declared did not appear; whatever was
     made by then is removed, also on an interrupt.
     """
+    chosen = wiring_of(wiring)
+    if chosen != AUTO:
+        return _up(engine, lab, chosen, name=name, images=images, say=say)
+    try:
+        return _up(engine, lab, fabric.NAME, name=name, images=images, say=say)
+    except (EngineRefusedError, NoWayInError) as error:
+        say(f"on Docker networks, because the fabric does not work here: {error.message}")
+    return _up(engine, lab, networks.NAME, name=name, images=images, say=say)
+
+
+def wiring_of(named: str | None) -> str:
+    """The wiring that is to be taken. Raises UsageError for one that there is not."""
+    found = named or os.environ.get(WIRING_VARIABLE) or AUTO
+    known = (AUTO, *building.WIRINGS)
+    if found not in known:
+        otherwise = f"there are {', '.join(known)}"
+        raise UsageError(f"expected a wiring, found {found!r}", hint=suggestion(found, known, otherwise=otherwise))
+    return found
+
+
+def _up(engine: Engine, lab: Lab, wiring: str, *, name: str, images: Mapping[str, str], say: Say) -> Instance:
     planned = plan(lab, instance=name, images=images)
-    helper = fabric.helper(planned, images=images, description=describe(lab))
+    of_wiring = fabric.helper if wiring == fabric.NAME else networks.helper
+    helper = of_wiring(planned, images=images, description=describe(lab))
     # Until the helper's creation has returned, the name may be somebody else's, and only this says what is ours.
     start = (LABEL_START, uuid.uuid4().hex)
     try:
@@ -93,7 +120,7 @@ def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: S
         instances.remove(engine, dict([start]))
         raise
     try:
-        return _bring_up(engine, planned, helper_id, say)
+        return _bring_up(engine, planned, wiring, helper_id, images, say)
     except BaseException:
         say("removing what was made")
         # Every request of ours has been answered by now.
@@ -101,59 +128,32 @@ def up(engine: Engine, lab: Lab, *, name: str, images: Mapping[str, str], say: S
         raise
 
 
-def _bring_up(engine: Engine, planned: Plan, helper_id: str, say: Say) -> Instance:
+def _bring_up(engine: Engine, planned: Plan, wiring: str, helper: str, images: Mapping[str, str], say: Say) -> Instance:
     say(f"creating {len(planned.hosts)} hosts")
-    ids: dict[str, str] = {}
-
-    def make(index: int) -> None:
-        container = planned.hosts[index]
-        ids[planned.lab.hosts[index].name] = made = engine.create(container)
-        engine.start(made)
-
-    with ThreadPoolExecutor(instances.THREADS) as pool:
-        jobs = [pool.submit(make, index) for index in range(len(planned.hosts))]
-        try:
-            engine.start(helper_id)
-            wiring = _connect(engine, helper_id)
-            for job in jobs:
-                job.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    built = building.build(engine, planned, wiring, helper, images)
+    instance = Instance(engine=engine, name=planned.instance, lab=planned.lab, wiring=built.wiring, access=built.access)
     say("wiring")
-    instance = Instance(engine=engine, name=planned.instance, lab=planned.lab, wiring=wiring, helper=helper_id)
     try:
         try:
-            wiring.find(ids)
-            refused = wiring.wire(planned)
+            built.wiring.find(built.containers)
+        except AgentError as error:
+            raise NoWayInError(f"expected the hosts to be found, observed: {error.message}") from error
+        try:
+            refused = built.wiring.wire(planned)
         except AgentError as error:
             hint = "a setting that the kernel does not take? `lab plan LAB --commands` shows what is carried out"
             raise NotUpError(f"expected the lab to be wired, observed: {error.message}", hint=hint) from error
         if refused:
-            say(f"packets on networks are not counted: that takes a kernel with {fabric.INGRESS}, observed: {refused}")
+            options = INGRESS if wiring == fabric.NAME else EGRESS
+            say(f"packets on networks are not counted: that takes a kernel with {options}, observed: {refused}")
         say("looking whether everything is there")
-        made = pristine.make(wiring, planned.lab, tuple(ids))
-        pristine.start_programs(wiring, planned.lab, tuple(ids))
-        wiring.seal(made)
+        made = pristine.make(built.wiring, planned.lab, tuple(built.containers))
+        pristine.start_programs(built.wiring, planned.lab, tuple(built.containers))
+        built.wiring.seal(made)
     except BaseException:
         instance.close()
         raise
     return instance
-
-
-def _connect(engine: Engine, helper_id: str) -> Wiring:
-    """A connection to the helper's agent, as soon as it answers."""
-    deadline = time.monotonic() + HELPER_SECONDS
-    while True:
-        wiring = fabric.Fabric(engine.stream(helper_id, fabric.RELAY, seconds=HELPER_SECONDS))
-        try:
-            wiring.started()
-            return wiring
-        except InstanceError:
-            wiring.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
 
 
 # ------------------------------------------------------------------------------------ one instance
@@ -171,21 +171,26 @@ def attach(engine: Engine, found: instances.Running) -> Instance:
         engine=engine,
         name=found.name,
         lab=undescribe(found.description),
-        wiring=_connect(engine, found.helper.id),
-        helper=found.helper.id,
+        wiring=building.connect(engine, building.access(found)),
+        access=building.access(found),
     )
 
 
 class Instance:
     """A running lab and the connection to it."""
 
-    def __init__(self, *, engine: Engine, name: str, lab: Lab, wiring: Wiring, helper: str) -> None:
+    def __init__(self, *, engine: Engine, name: str, lab: Lab, wiring: Wiring, access: building.Access) -> None:
         self.engine = engine
         self.name = name
         self.lab = lab
         self.wiring = wiring
-        self.helper = helper
+        self.access = access
         self._spare = Spare()
+
+    @property
+    def helper(self) -> str:
+        """The container whose name is the instance's lock."""
+        return self.access.helper
 
     def __enter__(self) -> Instance:
         return self
@@ -263,7 +268,7 @@ class Instance:
 
     def segments(self) -> tuple[Segment, ...]:
         """The networks, and what became of the packets that were sent into them."""
-        return segments.segments(self.lab, segments.seen(self.wiring.segments()))
+        return segments.segments(self.lab, segments.seen(self.wiring.segments(self.lab)))
 
     # --------------------------------------------------------------------------------- programs
 
@@ -318,13 +323,13 @@ class Instance:
 
     def again(self) -> Instance:
         """A second connection to the same instance: over one, one thing comes after another."""
-        wiring = _connect(self.engine, self.helper)
-        return Instance(engine=self.engine, name=self.name, lab=self.lab, wiring=wiring, helper=self.helper)
+        wiring = building.connect(self.engine, self.access)
+        return Instance(engine=self.engine, name=self.name, lab=self.lab, wiring=wiring, access=self.access)
 
     def talk(self, host: str, argv: Iterable[str], *, cwd: str = HOME) -> Talk:
         """Start a command as student, to talk with while other things are looked at. It ends with `close`."""
         found, words = self.host(host), _words(argv)
-        wiring = self._spare.take() or _connect(self.engine, self.helper)
+        wiring = self._spare.take() or building.connect(self.engine, self.access)
         return Talk(wiring, found, argv=words, cwd=cwd, spare=self._spare)
 
     def trace(

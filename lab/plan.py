@@ -11,6 +11,7 @@ import functools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -20,11 +21,17 @@ from lab.model import Host, Lab
 LABEL_INSTANCE = "socketlab.instance"
 LABEL_ROLE = "socketlab.role"
 LABEL_HOST = "socketlab.host"
+LABEL_NETWORK = "socketlab.network"
 LABEL_LAB = "socketlab.lab"
 LABEL_WIRING = "socketlab.wiring"
 LABEL_HOSTS = "socketlab.hosts"
 LABEL_START = "socketlab.start"
 LABEL_DESCRIPTION = "socketlab.description"
+
+ROLE_HOST = "host"
+ROLE_SIDECAR = "sidecar"
+"""what runs beside one host; see wiring/networks.py"""
+ROLE_NETWORK = "network"
 
 HOST_CAPABILITIES = ("SETUID", "SETGID", "SETPCAP", "KILL")
 """What a host's PID 1 needs to start programs as another user and to end them. Programs get none of it."""
@@ -70,8 +77,23 @@ class Container:
     command: tuple[str, ...] = ()
     """arguments of its first process"""
     network_mode: str = "none"
-    sees_machine: bool = False
-    """Only for a wiring's helper: the machine's PID namespace, and no confinement by AppArmor."""
+    pid_mode: str = ""
+    """whose processes it sees, in the words of docker-run(1), --pid; its own by default"""
+    is_helper: bool = False
+    """Only for a wiring's helper, which enters other namespaces: no confinement by AppArmor, and more open files."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Carrier:
+    """A Docker network to create, which carries the frames of one of a lab's networks.
+
+    `subnet` is what the engine takes its containers' addresses from; none of the lab's is among them.
+    """
+
+    name: str
+    subnet: IPv4Network
+    labels: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +128,7 @@ def _container(lab: Lab, host: Host, instance: str, images: Mapping[str, str]) -
     return Container(
         name=container_name(instance, host.name),
         image=images.get(host.image, host.image),
-        labels=(*labels(lab, instance, "host"), (LABEL_HOST, host.name)),
+        labels=(*labels(lab, instance, ROLE_HOST), (LABEL_HOST, host.name)),
         hostname=host.hostname or host.name,
         capabilities=tuple(dict.fromkeys((*HOST_CAPABILITIES, *host.capabilities, *_daemons(host)))),
         command=host.capabilities,

@@ -46,9 +46,9 @@ def make(wiring: Wiring, lab: Lab, hosts: Sequence[str]) -> dict[str, list[str]]
         wiring.deploy(host.name, folder=program.name, files={file.name: file.content for file in program.files})
     seen = _settled(wiring, lab, hosts)
     whole = len(hosts) == len(lab.hosts)
-    on_segments = segments.seen(wiring.segments())
+    on_segments = segments.seen(wiring.segments(lab))
     wrong = differences(lab if whole else _part(lab, hosts), {name: host_view(text) for name, text in seen.items()})
-    wrong += segments.differences(lab, on_segments)
+    wrong += segments.differences(lab, on_segments, wiring.segment_rules(lab))
     if wrong:
         raise NotUpError("\n".join(map(str, wrong)))
     found = {name: list(fingerprint(text)) for name, text in seen.items()}

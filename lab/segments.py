@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lab.checks import Difference
@@ -95,7 +95,8 @@ def seen(texts: Mapping[str, str]) -> Seen:
     counter = ""
     for line in texts["rules"].splitlines():
         if found := _VALUE.fullmatch(line):
-            packets[counter] = int(found["packets"])
+            # Hosts that count what they send have one counter each, all of one name.
+            packets[counter] = packets.get(counter, 0) + int(found["packets"])
             continue
         if found := _COUNTER.fullmatch(line):
             counter = found["name"]
@@ -138,10 +139,10 @@ def segments(lab: Lab, observed: Seen) -> tuple[Segment, ...]:
     )
 
 
-def differences(lab: Lab, observed: Seen) -> tuple[Difference, ...]:
-    """Everything declared of the networks that was not seen."""
+def differences(lab: Lab, observed: Seen, rules: Iterable[str]) -> tuple[Difference, ...]:
+    """Everything declared of the networks that was not seen. `rules` is what nft(8) must tell."""
     found = []
-    expected = [line.strip() for line in impairments.rules(lab) if line.strip()]
+    expected = [line.strip() for line in rules if line.strip()]
     if list(observed.rules) != expected and (impairments.rules_needed(lab) or not observed.refused):
         missing = [line for line in expected if line not in observed.rules] or expected
         there = ", ".join(observed.rules) or "none"

@@ -54,20 +54,19 @@ class Instances:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        self.running: dict[str, Instance] = {}
+        self.running: dict[tuple[str, str | None], Instance] = {}
 
-    def get(self, lab: str) -> Instance:
-        """The instance of a lab file, as new."""
-        if lab in self.running:
-            self.running[lab].reset()
-            return self.running[lab]
+    def get(self, lab: str, wiring: str | None = None) -> Instance:
+        """The instance of a lab file, as new; on a wiring, see live.up."""
+        if (lab, wiring) in self.running:
+            self.running[lab, wiring].reset()
+            return self.running[lab, wiring]
         described = labfiles.load(lab)
         # Numbered, because two lab files may have one name.
         name = f"test-{os.getpid()}-{self.worker}-{len(self.running)}-{described.name}"
-        self.running[lab] = live.up(
-            self.engine, described, name=name, images=images.ensure(self.engine, say=_quiet), say=_quiet
-        )
-        return self.running[lab]
+        refs = images.ensure(self.engine, say=_quiet)
+        self.running[lab, wiring] = live.up(self.engine, described, name=name, images=refs, say=_quiet, wiring=wiring)
+        return self.running[lab, wiring]
 
     def close(self) -> None:
         """Take all of them down."""

@@ -1,7 +1,7 @@
 """How hosts get their network: the protocol that every wiring satisfies, and nothing else.
 
-`fabric` is one implementation. A wiring turns a Plan's links into real ones, looks into hosts, runs programs in
-them and cleans them; it decides nothing about what ought to be there.
+`fabric` and `networks` are the implementations, `agent` is what both talk with. A wiring turns a Plan's links into
+real ones, looks into hosts, runs programs in them and cleans them; it decides nothing about what ought to be there.
 """
 
 from __future__ import annotations
@@ -155,8 +155,11 @@ class Wiring(Protocol):
     def stop(self, host: str, program: str) -> None:
         """Kill such a program, and all of its session."""
 
-    def segments(self) -> dict[str, str]:
+    def segments(self, lab: Lab) -> dict[str, str]:
         """What is carried out on the segments, as text: see segments.seen."""
+
+    def segment_rules(self, lab: Lab) -> tuple[str, ...]:
+        """What nft(8) must tell of it: every rule that counts and loses packets."""
 
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:
         """End every program of hosts, and empty whatever programs and traffic fill.

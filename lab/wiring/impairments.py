@@ -1,11 +1,13 @@
-"""What happens to packets on segments, as text for nft(8) and tc(8): carried out where the bridges are.
+"""What happens to packets on segments, as text for nft(8) and tc(8): carried out where the bridges are, or in hosts.
 
 Pure. A packet is counted, and perhaps lost, where it comes in from a host: once, whoever is to get it. It waits where
-it goes out to a host (tc-netem(8)). The rules are written the way `nft list ruleset` prints them, so that what was
-set can be compared with what is seen.
+it goes out to a host (tc-netem(8)). Who cannot reach the bridges does both where a packet leaves its host. The rules
+are written the way `nft list ruleset` prints them, so that what was set can be compared with what is seen.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from lab.model import MILLION, Host, Lab, Network
 from lab.scripts import TABLE, Step
@@ -29,6 +31,21 @@ SPARED = (
 Lost, it would read as a host that is not there, after seconds; and a segment at rest would count something. Only what
 has the size of the real thing (without Ethernet's header; 46 bytes are its least) is spared: anything longer carries
 something else.
+"""
+
+PEERS = f"{TABLE}_peers"
+"""The nft table of `peers`."""
+
+OURS = "& ff:ff:ff:00:00:00 {} 02:00:00:00:00:00"
+"""Of a hardware address, whether an interface of a lab has it; see `mac`."""
+
+STRANGERS = f"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00 ether daddr {OURS.format('!=')} drop"
+"""What is for one machine that is not of the lab; what is for all (IEEE 802, the group bit) is not."""
+
+NOBODY = "02:00:00:ff:ff:ff"
+"""Whose hardware address no interface has. A packet that is lost in its own host goes there.
+
+Were it dropped, its sender would be told so, which no wire does (TCP would call it congestion and send again at once).
 """
 
 UNCOUNTED = "ip6 nexthdr ip ip6 hoplimit 1 meta length <= 256 icmpv6 type mld2-listener-report"
@@ -57,6 +74,14 @@ def features(host: Host) -> Step:
     """Lines for ethtool(8) that make each frame of a host one that a wire could carry, carried out in the host."""
     off = " ".join(f"{feature} off" for feature in SEGMENTATION)
     return Step(kind="ethtool", lines=tuple(f"-K {interface.name} {off}" for interface in host.interfaces))
+
+
+def mac(host: int, interface: int) -> str:
+    """The hardware address of the host-th host's interface-th interface, both from 0.
+
+    It is locally administered (IEEE 802c) and counts hosts and interfaces, so that captures of two runs compare.
+    """
+    return f"02:00:00:{(host + 1) >> 8:02x}:{(host + 1) & 0xFF:02x}:{interface:02x}"
 
 
 def bridge(network: int) -> str:
@@ -94,22 +119,62 @@ def rules(lab: Lab) -> tuple[str, ...]:
     What is no IP packet is counted as `other`, like IP packets that are neither TCP nor UDP.
     """
     at = ports(lab)
-    parts: list[list[str]] = []
+    parts = _counters(lab, range(len(lab.networks)))
     for number, network in enumerate(lab.networks):
-        for what in ("passed", "lost") if network.impairments.loss else ("passed",):
-            parts += [[f"\tcounter {counter(number, what, protocol)} {{", "\t}"] for protocol in PROTOCOLS]
-    for number, network in enumerate(lab.networks):
-        parts += _network_chains(number, network)
-        parts += [_port_chain(one, bridge(number)) for one in at[network.name]]
-    body = [line for part in parts for line in ("", *part)][1:]
-    return (f"table netdev {TABLE} {{", *body, "}")
+        parts += _network_chains(number, network, lost="drop")
+        parts += [_port_chain(one, hook=HOOK, device=one, network=number) for one in at[network.name]]
+    return _table(parts)
 
 
-def _network_chains(number: int, network: Network) -> list[list[str]]:
+def host_rules(lab: Lab, host: Host) -> tuple[str, ...]:
+    """The same for one host's interfaces, in the host. Only frames to others of the lab leave it; see NOBODY."""
+    numbers = {network.name: number for number, network in enumerate(lab.networks)}
+    on = [numbers[interface.network] for interface in host.interfaces]
+    parts = _counters(lab, on)
+    at = lab.hosts.index(host)
+    for index, (number, interface) in enumerate(zip(on, host.interfaces, strict=True)):
+        parts += _network_chains(number, lab.networks[number], lost=f"ether daddr set {NOBODY} accept")
+        parts.append(
+            _port_chain(port(at, index), hook="egress", device=interface.name, network=number, first=(STRANGERS,))
+        )
+    return _table(parts)
+
+
+def peers(host: Host) -> tuple[str, ...]:
+    """Rules in a host, at whose bridges others are who are not of the lab: nothing of theirs comes in."""
+    return _table(
+        [
+            [
+                f"\tchain {interface.name} {{",
+                f'\t\ttype filter hook ingress device "{interface.name}" priority filter; policy accept;',
+                f"\t\tether saddr {OURS.format('!=')} drop",
+                "\t}",
+            ]
+            for interface in host.interfaces
+        ],
+        name=PEERS,
+    )
+
+
+def _table(parts: list[list[str]], *, name: str = TABLE) -> tuple[str, ...]:
+    return (f"table netdev {name} {{", *[line for part in parts for line in ("", *part)][1:], "}")
+
+
+def _counters(lab: Lab, numbers: Iterable[int]) -> list[list[str]]:
+    return [
+        [f"\tcounter {counter(number, what, protocol)} {{", "\t}"]
+        for number in numbers
+        for what in (("passed", "lost") if lab.networks[number].impairments.loss else ("passed",))
+        for protocol in PROTOCOLS
+    ]
+
+
+def _network_chains(number: int, network: Network, *, lost: str) -> list[list[str]]:
+    """Where a packet goes on, and where it is `lost`."""
     name, loss = bridge(number), network.impairments.loss
     chains = []
     if loss:
-        chains.append([f"\tchain {name}_lost {{", f"\t\t{UNCOUNTED} drop", *_counting(number, "lost", "drop"), "\t}"])
+        chains.append([f"\tchain {name}_lost {{", f"\t\t{UNCOUNTED} {lost}", *_counting(number, "lost", lost), "\t}"])
     often = f"numgen random mod {MILLION} < {loss} " if loss < MILLION else ""
     chains.append(
         [
@@ -130,9 +195,15 @@ def _counting(number: int, what: str, verdict: str) -> list[str]:
     return [*lines, f'\t\tcounter name "{counter(number, what, other)}" {verdict}']
 
 
-def _port_chain(name: str, network: str) -> list[str]:
-    hook = f'type filter hook {HOOK} device "{name}" priority filter; policy accept;'
-    return [f"\tchain {name} {{", f"\t\t{hook}", f"\t\tgoto {network}", "\t}"]
+def _port_chain(name: str, *, hook: str, device: str, network: int, first: Iterable[str] = ()) -> list[str]:
+    where = f'type filter hook {hook} device "{device}" priority filter; policy accept;'
+    return [
+        f"\tchain {name} {{",
+        f"\t\t{where}",
+        *(f"\t\t{one}" for one in first),
+        f"\t\tgoto {bridge(network)}",
+        "\t}",
+    ]
 
 
 def queues(lab: Lab) -> dict[str, Step]:
@@ -149,11 +220,24 @@ def queues(lab: Lab) -> dict[str, Step]:
 
 def emptied(lab: Lab) -> dict[str, Step]:
     """The same anew: with the old queues goes what waits in them."""
-    at = ports(lab)
-    return {
-        network: Step(kind="tc", lines=(*(f"qdisc del dev {one} root" for one in at[network]), *step.lines))
-        for network, step in queues(lab).items()
-    }
+    return {network: _anew(step) for network, step in queues(lab).items()}
+
+
+def host_queues(lab: Lab, host: Host, *, anew: bool = False) -> tuple[Step, ...]:
+    """The lines that make a packet wait before it leaves a host."""
+    delayed = {network.name: network for network in lab.networks if network.impairments.delay}
+    lines = tuple(
+        f"qdisc add dev {interface.name} root {_netem(delayed[interface.network])}"
+        for interface in host.interfaces
+        if interface.network in delayed
+    )
+    step = Step(kind="tc", lines=lines)
+    return (_anew(step) if anew else step,) if lines else ()
+
+
+def _anew(step: Step) -> Step:
+    removals = (line.replace(" add ", " del ", 1).partition(" root ")[0] + " root" for line in step.lines)
+    return Step(kind="tc", lines=(*removals, *step.lines))
 
 
 def _netem(network: Network) -> str:

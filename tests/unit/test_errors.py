@@ -8,7 +8,17 @@ import re
 import pytest
 
 from lab import errors
-from lab.errors import LabError, LabFileError, Problem, UsageError
+from lab.errors import (
+    EngineError,
+    EngineRefusedError,
+    LabError,
+    LabFileError,
+    NotUpError,
+    NoWayInError,
+    Problem,
+    TakenError,
+    UsageError,
+)
 
 TREE = re.compile(r"^(?P<indent>[│├└─ ]*)(?P<name>\w+Error) +(?P<code>\d+) ")
 
@@ -38,15 +48,21 @@ def defined() -> dict[str, type[LabError]]:
 def test_the_tree_is_as_its_docstring_draws_it() -> None:
     """Every class, its parent and its exit code; none is missing on either side."""
     assert {name: (kind.__bases__[0].__name__, kind.exit_code) for name, kind in defined().items()} == documented()
-    assert len(documented()) == 10
+    assert len(documented()) == 13
 
 
 def test_exit_codes_tell_errors_apart() -> None:
-    """Each class has a code of its own, except that a faulty lab file is a usage error; none is a success,
+    """Each class has a code of its own, except those that only say more of the same failure; none is a success,
     and none is a code that a shell, an interrupt or a timeout uses."""
-    codes = {name: kind.exit_code for name, kind in defined().items() if kind is not LabFileError}
+    finer = (LabFileError, EngineRefusedError, TakenError, NoWayInError)
+    codes = {name: kind.exit_code for name, kind in defined().items() if kind not in finer}
     assert len(set(codes.values())) == len(codes)
-    assert LabFileError.exit_code == UsageError.exit_code
+    assert [(kind.__base__, kind.exit_code) for kind in finer] == [
+        (UsageError, UsageError.exit_code),
+        (EngineError, EngineError.exit_code),
+        (EngineRefusedError, EngineError.exit_code),
+        (NotUpError, NotUpError.exit_code),
+    ]
     assert all(0 < code < 64 for code in codes.values())
 
 

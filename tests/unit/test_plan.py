@@ -70,7 +70,7 @@ def test_no_host_sees_the_machine() -> None:
         *plan(rich_lab(), instance="a", images={}).hosts,
         *plan(small_lab(), instance="a", images={}).hosts,
     ):
-        assert not container.sees_machine
+        assert not container.is_helper
         assert container.network_mode == "none"
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from lab import segments
+from lab.checks import Difference
 from lab.errors import UsageError
 from lab.model import Impairments, Lab
 from lab.observe import UnreadableError
@@ -43,6 +44,11 @@ def texts(lab: Lab, queues: str = NO_QUEUES, **packets: int) -> dict[str, str]:
     return {"rules": re.sub(r"\tcounter (\w+) \{\n", filled, rules), "queues": queues}
 
 
+def wrong_of(lab: Lab, observed: segments.Seen) -> tuple[Difference, ...]:
+    """What is not as declared, where the rules are those at bridges."""
+    return segments.differences(lab, observed, impairments.rules(lab))
+
+
 def test_counts_of_a_network() -> None:
     """Packets are told by network, by what became of them and by protocol; a good wire has lost none."""
     lab = impaired(loss=100_000)
@@ -57,7 +63,7 @@ def test_counts_of_a_network() -> None:
 def test_all_as_declared() -> None:
     """What was counted is no difference."""
     lab = impaired(loss=100_000)
-    assert segments.differences(lab, segments.seen(texts(lab, n0_passed_tcp=7))) == ()
+    assert wrong_of(lab, segments.seen(texts(lab, n0_passed_tcp=7))) == ()
 
 
 @pytest.mark.parametrize(
@@ -72,14 +78,14 @@ def test_rules_that_are_not_as_declared(change: tuple[str, str], missing: str) -
     """A rule that is another, or is not there, is a difference that names it."""
     lab = impaired(loss=100_000)
     seen = texts(lab)
-    (found,) = segments.differences(lab, segments.seen({**seen, "rules": seen["rules"].replace(*change)}))
+    (found,) = wrong_of(lab, segments.seen({**seen, "rules": seen["rules"].replace(*change)}))
     assert (found.host, found.subject) == ("the segments", "nft rules")
     assert missing in found.expected
 
 
 def test_no_rules_at_all() -> None:
     """Nothing seen is a difference, not an agreement."""
-    (found,) = segments.differences(small_lab(), segments.seen({"rules": "", "queues": ""}))
+    (found,) = wrong_of(small_lab(), segments.seen({"rules": "", "queues": ""}))
     assert found.observed == "none"
 
 
@@ -89,12 +95,12 @@ REFUSED = "nft -f -: /dev/stdin:3:8-11: Error: Could not process rule: Operation
 def test_a_kernel_that_counts_nothing() -> None:
     """Without rules, because they were refused, all is as declared but what was counted is unknown, not nought."""
     seen = segments.seen({"rules": "", "queues": "", "refused": REFUSED})
-    assert segments.differences(small_lab(), seen) == ()
+    assert wrong_of(small_lab(), seen) == ()
     first, *_ = segments.segments(small_lab(), seen)
     assert first.counts is None
     with pytest.raises(UsageError, match="network home: expected packets to be counted"):
         assert first.passed
-    (wrong,) = segments.differences(impaired(loss=1), seen)
+    (wrong,) = wrong_of(impaired(loss=1), seen)
     assert wrong.subject == "nft rules"  # what loses packets is never done without
 
 
@@ -104,14 +110,14 @@ def test_queues() -> None:
     both = [netem("h0i0", delay=0.05, reorder=0.025), netem("h1i0", delay=0.0499999, reorder=0.02500001)]
     seen = segments.seen(texts(lab, json.dumps(both)))
     assert seen.queues[0] == Queue(port="h0i0", delay=50_000, reorder=25_000)
-    assert segments.differences(lab, seen) == ()
+    assert wrong_of(lab, seen) == ()
 
 
 def test_queues_that_are_not_as_declared() -> None:
     """A queue that is missing, slower, or where none was declared is a difference of its network."""
     lab = impaired(delay=50_000)
     odd = [netem("h0i0", delay=0.06), netem("h2i0", delay=0.001)]
-    found = segments.differences(lab, segments.seen(texts(lab, json.dumps(odd))))
+    found = wrong_of(lab, segments.seen(texts(lab, json.dumps(odd))))
     assert [str(one) for one in found] == [
         "network home: delay at h0i0: expected delay 50ms, observed delay 60ms",
         "network home: delay at h1i0: expected delay 50ms, observed none",

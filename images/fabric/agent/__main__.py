@@ -1,5 +1,9 @@
 """The agent of an instance: answers requests over a unix socket, one JSON value per line.
 
+Without an argument it is all hosts' agent: it sees the machine's processes, and has a network of its own, which holds
+the segments. With the argument `beside` it is one host's: in its network, and among its processes. With `keep` it is no
+host's, and keeps what belongs to the instance as a whole.
+
 A request is {"op": NAME, ...}; the answer is {"ok": ...} or {"error": TEXT}. While a foreground program runs,
 its output comes as {"stdout": BASE64} and {"stderr": BASE64} before the answer; {"stdin": BASE64} and
 {"size": [lines, columns]} may be sent. What the agent knows is gone when it ends; the labels of the containers are
@@ -13,11 +17,13 @@ import itertools
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import adopted
 import commands
 import files
 import programs
@@ -38,7 +44,8 @@ Request = dict[str, Any]
 class Agent:
     """What is known of the instance, and the operations on it. Methods named `do_<op>` answer requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, beside: bool = False) -> None:
+        self.beside = beside
         self.network = Network()
         self.places: dict[str, Place] = {}
         self.programs: dict[tuple[str, str], programs.Running] = {}
@@ -82,9 +89,13 @@ class Agent:
         return self.network.wire(self.places, **given)
 
     def do_segments(self, request: Request) -> Any:
-        """Look at the segments: {rules, queues, refused}."""
-        del request
-        return self.network.segments()
+        """Look at the segments: {table} -> {rules, queues, refused}. Without a table, at all rules there are."""
+        return self.network.segments(request.get("table", ""))
+
+    def do_adopt(self, request: Request) -> Any:
+        """Take away what Docker put into a host beside which this runs: see adopted.py."""
+        given = {key: request[key] for key in ("carriers", "resolver", "resolv_conf")}
+        self.network.threads.submit(adopted.adopt, self.place(request["host"]), **given).result()
 
     def do_look(self, request: Request) -> Any:
         """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
@@ -165,16 +176,25 @@ class Agent:
     def do_clean(self, request: Request) -> Any:
         """End all programs of hosts, empty what they could write and what traffic has filled.
 
-        {hosts, gateways, queues, counters}: see Network.forget; `counters` says whether those start anew.
+        {hosts, gateways, queues, counters, rounds}: see Network.forget; `counters` says whether those start anew.
+        Whose hosts have several agents gives the rounds one after the other: `end`, then `forget`.
         """
-        places = self.some(request.get("hosts"))
-        list(self.network.threads.map(programs.kill_all, places.values()))
-        self.network.forget(places, request["gateways"], request["queues"])
+        places, rounds = self.some(request.get("hosts")), request.get("rounds", ("end", "forget"))
+        if "end" in rounds:
+            list(self.network.threads.map(self.end_all, places.values()))
+            self.network.close_sockets(places, request["queues"])
+        if "forget" not in rounds:
+            return
+        self.network.forget(places, request["gateways"])
         list(self.network.threads.map(files.wipe, places.values()))
         if request["counters"]:
             self.network.count_anew()
         for host, name in [key for key in self.programs if key[0] in places]:
             del self.programs[host, name]
+
+    def end_all(self, place: Place) -> None:
+        """End every process of a host but its first, and us."""
+        programs.end_all(place) if self.beside else programs.kill_all(place)
 
     def do_seal(self, request: Request) -> Any:
         """Keep a value (the fingerprints taken at up) for as long as the instance lives."""
@@ -208,17 +228,23 @@ class Agent:
         return {"status": done.status, "stdout": out, "stderr": err}
 
     def do_capture(self, request: Request) -> Any:
-        """Record frames: {points: [{host} or {bridge}], limit} -> its number. Nothing later than this is missed."""
+        """Record frames: {points: [{host} or {bridge, sent}], limit} -> its number. Nothing later than this is missed.
+
+        Of a host's interface in a bridge's place, `sent` says that only what leaves it is wanted.
+        """
         points = [
             recorder.Point(namespace=self.place(one["host"]).net)
             if "host" in one
-            else recorder.Point(namespace=self.network.own, device=one["bridge"])
+            else recorder.Point(namespace=self.network.own, device=one["bridge"], sent=one.get("sent", False))
             for one in request["points"]
         ]
         size = recorder.buffer_size(len(points))
         sockets = list(self.network.threads.map(lambda point: recorder.open_socket(point, size), points))
         segments = frozenset(index for index, point in enumerate(points) if point.device)
-        recording = recorder.Recording(sockets=sockets, unread=Unread(request["limit"]), segments=segments)
+        sent = frozenset(index for index, point in enumerate(points) if point.sent)
+        recording = recorder.Recording(
+            sockets=sockets, unread=Unread(request["limit"]), segments=segments, sent=sent, beside=self.beside
+        )
         number = self.recordings.add(recording)
         recording.start()
         return number
@@ -364,8 +390,10 @@ def _input(lines: list[bytes]) -> list[bytes | programs.Size]:
 
 def main() -> None:
     """Serve for ever."""
-    agent = Agent()
-    agent.network.threads.submit(agent.network.prepare).result()
+    beside, keeps = "beside" in sys.argv[1:], "keep" in sys.argv[1:]
+    agent = Agent(beside=beside)
+    if not keeps:
+        agent.network.threads.submit(agent.network.prepare, carries=not beside).result()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(SOCKET)
     os.chmod(SOCKET, 0o600)

@@ -143,12 +143,13 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
     by_namespace = {place.pid_namespace: name for name, place in places.items()}
     first = {place.pid for place in places.values()}
     found: dict[str, list[dict[str, object]]] = {name: [] for name in places}
+    ours = _cgroup("self")
     for pid in _processes():
         if pid in first:
             continue
         try:
             name = by_namespace.get(os.stat(f"/proc/{pid}/ns/pid").st_ino)
-            if name is not None:
+            if name is not None and _cgroup(pid) != ours:
                 found[name].append(_describe(pid))
         except OSError:
             continue  # it ended meanwhile
@@ -158,11 +159,18 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
 def pids_of(place: Place) -> list[int]:
     """Every process of a host, the first one too, as it is numbered here."""
     found = []
+    ours = _cgroup("self")
     for pid in _processes():
         with contextlib.suppress(OSError):  # it ended meanwhile
-            if os.stat(f"/proc/{pid}/ns/pid").st_ino == place.pid_namespace:
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino == place.pid_namespace and _cgroup(pid) != ours:
                 found.append(pid)
     return found
+
+
+def _cgroup(pid: int | str) -> str:
+    """Whose a process is among those of one PID namespace: what runs in this container has its cgroups (cgroups(7))."""
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        return file.read()
 
 
 def pid_here(place: Place, pid: int) -> int:

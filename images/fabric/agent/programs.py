@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from namespaces import AgentError, Place
+from namespaces import AgentError, Place, pids_of
 from tracer import Tracer
 
 KEPT_BYTES = 256 * 1024
@@ -93,13 +93,27 @@ def _connect(place: Place) -> socket.socket:
             time.sleep(0.002)
 
 
-def kill_all(place: Place) -> None:
+def kill_all(place: Place, *, verb: str = "kill") -> None:
     """End every process of a host but its first. Raises AgentError if some are left."""
     with _connect(place) as init:
-        init.send(b"kill\0")
+        init.send(f"{verb}\0".encode())
         said = init.recv(64).decode()
     if said != "none left":
         raise AgentError(f"{place.name}: processes could not be ended ({said or 'no answer'})")
+
+
+def end_all(place: Place) -> None:
+    """The same, from among the host's processes: those of this container go on. Raises AgentError."""
+    kill_all(place, verb="end")
+    deadline = time.monotonic() + INIT_SECONDS
+    while entered := [one for one in pids_of(place) if one != place.pid]:
+        # What is left is root's: somebody entered (docker-exec(1)).
+        for pid in entered:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise AgentError(f"{place.name}: processes could not be ended: {', '.join(map(str, entered))}")
+        time.sleep(0.001)
 
 
 def _spawn(

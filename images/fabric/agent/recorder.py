@@ -37,6 +37,8 @@ SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 LOOPBACK = 772
 """if_arp.h, ARPHRD_LOOPBACK"""
+OURS, NOBODY = b"\x02\x00\x00", b"\x02\x00\x00\xff\xff\xff"
+"""how hardware addresses of a lab begin, and the one to which a packet goes that is lost (lab/wiring/impairments.py)"""
 TIMESPEC = struct.Struct("qq")
 
 
@@ -46,6 +48,8 @@ class Point:
 
     namespace: int
     device: str = ""
+    sent: bool = False
+    """only what leaves the device, and not what it gets"""
 
 
 def keep_clock_running() -> socket.socket:
@@ -89,6 +93,10 @@ class Recording:
     """records, as many as its limit allows"""
     segments: frozenset[int] = frozenset()
     """indexes of the points that are bridges: what passes one neither arrives nor leaves"""
+    sent: frozenset[int] = frozenset()
+    """indexes of the points of which only what leaves is kept; see Point"""
+    beside: bool = False
+    """whether others are on the segments too, whose frames rules in the host drop after they are seen here"""
     lost: int = 0
     """frames that were dropped: by the kernel, because nobody read them in time, or here, beyond the limit"""
     interfaces: list[tuple[int, str]] = field(default_factory=list)
@@ -163,9 +171,19 @@ class Recording:
             device, _, kind, hardware, _ = address
             if hardware == LOOPBACK and kind == socket.PACKET_OUTGOING:
                 continue  # on its way out and in again it is the same frame
+            if hardware != LOOPBACK and self._is_foreign(index, kind):
+                continue
             self._keep((index, device), when, kind, hardware, length)
             if when > until:
                 return
+
+    def _is_foreign(self, index: int, kind: int) -> bool:
+        """Whether a frame is none of the lab's, or not one of this point: see `sent` and `beside`."""
+        if not self.beside:
+            return False
+        if kind == socket.PACKET_OUTGOING:
+            return index in self.sent and self.buffer[:6] == NOBODY
+        return index in self.sent or self.buffer[:6] == NOBODY or self.buffer[6:9] != OURS
 
     def _keep(self, interface: tuple[int, str], when: int, kind: int, hardware: int, length: int) -> None:
         kept = min(length, MOST_FRAME)

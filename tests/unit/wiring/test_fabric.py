@@ -19,7 +19,8 @@ from lab.model import Impairments, Lab
 from lab.plan import environment, plan
 from lab.services import ENVIRONMENT, Service
 from lab.wiring import CapturePoint, CommandResult, Ended, Output, Recorded, Started, Terminal, Wiring, impairments
-from lab.wiring.fabric import Fabric, helper, known, links, mac, segment_steps
+from lab.wiring.fabric import Fabric, helper, known, links, segment_steps
+from lab.wiring.impairments import mac
 from tests.unit.examples import alice, rich_lab, router, server, small_lab
 
 # ----------------------------------------------------------------------------------------------- links
@@ -80,7 +81,8 @@ def test_the_helper_carries_the_lab_and_is_the_lock() -> None:
         "socketlab.hosts": "3",
         "socketlab.description": "text",
     }
-    assert found.sees_machine
+    assert found.is_helper
+    assert found.pid_mode == "host"
     assert {"SYS_MODULE", "SYS_RAWIO", "MKNOD"}.isdisjoint(found.capabilities)
 
 
@@ -168,7 +170,7 @@ REQUESTS: dict[str, tuple[Callable[[Wiring], object], dict[str, object]]] = {
             "counters": True,
         },
     ),
-    "segments": (lambda wiring: wiring.segments(), {"op": "segments"}),
+    "segments": (lambda wiring: wiring.segments(small_lab()), {"op": "segments"}),
     "deploy": (
         lambda wiring: wiring.deploy(
             "alice", folder="p", files={"a.py": b"\xff\0", "b": b"#!/bin/sh\n", "c": b"\x7fELF"}
