@@ -12,8 +12,9 @@ mount --rbind /sys/fs/cgroup sys/fs/cgroup
 mount --rbind /dev dev
 mount --bind /tmp tmp
 mount --bind /var/tmp var/tmp
-mount -t tmpfs tmpfs run
-mount -t tmpfs tmpfs opt
+# Where engines and containerd write in the root.
+mkdir -p etc/docker
+for folder in run opt etc/docker; do mount -t tmpfs tmpfs $folder; done
 # Not chroot(2): a container runtime enters its containers with setns(2), which knows the namespace's root only.
 pivot_root . mnt
 cd /
