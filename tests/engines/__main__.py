@@ -25,10 +25,6 @@ OUT = TOP / "build" / "engines"
 README = TOP / "README.md"
 SUITES = ("tests/live", "tests/contract", "tests/engines")
 INTERRUPTED = 130
-# A program of that name is what tests of their own engines start.
-WRAPPER = """#!/bin/sh
-exec unshare --mount {inside} {root} dockerd "$@"
-"""
 
 
 def say(text: str) -> None:
@@ -49,17 +45,18 @@ def run(version: str, tests: list[str], *, out: Path) -> tuple[int, tuple[result
         beside.give_images(references, to=address)
         number, api = beside.version(address)
         say(f"engine {number}, API {api}, answers at {address}")
-        status = pytest(tests, junit=junit, environment=_environment(version, root, address, out))
+        # A program of that name is what tests of their own engines start.
+        programs = (out / f"{version}.bin").absolute()
+        with beside.a_dockerd(root.folder, programs / "dockerd"):
+            status = pytest(tests, junit=junit, environment=_environment(version, address, programs))
+    if not junit.is_file():
+        raise UsageError(f"expected pytest to run {' '.join(tests)}, it ended with the status {status}")
     results.label(junit, engine=number, api=api)
     return status, results.read(junit)
 
 
-def _environment(version: str, root: roots.Root, address: str, out: Path) -> dict[str, str]:
-    """Of tests on an engine: that one is in use, and engines of their own are of the same root."""
-    programs = out / "bin"
-    programs.mkdir(exist_ok=True)
-    (programs / "dockerd").write_text(WRAPPER.format(inside=beside.INSIDE, root=root.folder))
-    (programs / "dockerd").chmod(0o755)
+def _environment(version: str, address: str, programs: Path) -> dict[str, str]:
+    """Of tests on an engine: that one is in use, and some programs come before the machine's."""
     environment = os.environ | {
         "DOCKER_HOST": address,
         "PATH": f"{programs}:{os.environ['PATH']}",
@@ -73,7 +70,7 @@ def _environment(version: str, root: roots.Root, address: str, out: Path) -> dic
 def pytest(tests: list[str], *, junit: Path, environment: Mapping[str, str]) -> int:
     """Run pytest to its end, or to ours; its exit status."""
     command = [sys.executable, "-m", "pytest", f"--junit-xml={junit}", "-o", "junit_family=xunit1", *tests]
-    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], env=environment, cwd=TOP)
+    process = subprocess.Popen([*beside.WITH_US, *command], env=environment, cwd=TOP)
     try:
         return process.wait()
     except BaseException:

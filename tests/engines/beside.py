@@ -28,6 +28,8 @@ TOP = Path("/var/tmp")
 PREFIX = "socketlab-engine-"
 BUILDER = "SOCKETLAB_TEST_BUILDER"
 """names the engine in use, which reaches Debian's packages, to tests that run on one that is beside it"""
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""before a command: it is killed when the process that starts it ends (prctl(2))"""
 START_SECONDS = 60.0
 END_SECONDS = 30.0
 
@@ -39,12 +41,13 @@ def running(root: Path, *, log: Path) -> Iterator[str]:
     with _folder() as folder:
         address = f"unix://{folder}/docker.sock"
         arguments = (f"--host={address}", f"--data-root={folder}/data", f"--cgroup-parent=/{folder.name}")
+        with_loopback = ("sh", "-c", 'ip link set dev lo up && exec "$@"', "sh")
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
-                    *("setpriv", "--pdeathsig", "KILL"),
+                    *WITH_US,
                     *("unshare", "--mount", "--net", "--uts", "--pid", "--fork", "--kill-child"),
-                    *(str(INSIDE), str(root), "docker-init", "--", "dockerd", *arguments),
+                    *(str(INSIDE), str(root), *with_loopback, "docker-init", "--", "dockerd", *arguments),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -65,6 +68,33 @@ def running(root: Path, *, log: Path) -> Iterator[str]:
             yield address
         finally:
             _kill(process)
+
+
+@contextlib.contextmanager
+def a_dockerd(root: Path, file: Path) -> Iterator[None]:
+    """Write a program that is the root's dockerd(8), for tests of engines that they start and kill themselves.
+
+    Each one that it starts has the same mount namespace, as on any machine: what a killed one leaves there, its
+    containerd with the containers' mounts, is what the next one goes on with.
+    """
+    holder = subprocess.Popen(
+        [*WITH_US, "unshare", "--mount", INSIDE, root, "sh", "-c", "echo && exec sleep infinity"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with holder:
+        try:
+            if holder.stdout is None or not holder.stdout.readline():
+                raise EngineError(f"expected {root} to become the root of a namespace, it did not")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(
+                f'#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin\nexec nsenter --target={holder.pid} --mount dockerd "$@"\n'
+            )
+            file.chmod(0o755)
+            yield
+        finally:
+            holder.kill()
 
 
 def answers(address: str) -> bool:

@@ -22,5 +22,4 @@ export PATH=/usr/sbin:/usr/bin
 umount --lazy /mnt
 # Every run finds the root as it was made.
 mount -o remount,bind,ro /
-ip link set dev lo up
 exec "$@"
