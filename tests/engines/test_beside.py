@@ -37,11 +37,12 @@ class Run:
 
     program: subprocess.Popen[str]
     folder: Path
-    namespace: str
+    namespace: int
+    """a descriptor of the engine's pid namespace, which keeps its number from being given to another"""
 
     def nothing_runs(self) -> bool:
         """Whether every process of the engine's namespace has ended, and with them its mounts and networks."""
-        return self.namespace not in {namespace_of(path) for path in Path("/proc").glob("[0-9]*")}
+        return os.fstat(self.namespace).st_ino not in {namespace_of(path) for path in Path("/proc").glob("[0-9]*")}
 
     def nothing_is_left(self) -> bool:
         """Whether that is so, and there is no folder, control group or mount of its name."""
@@ -50,12 +51,12 @@ class Run:
         return self.nothing_runs() and not self.folder.exists() and self.folder.name not in mounts and not cgroups
 
 
-def namespace_of(process: Path) -> str:
-    """The pid namespace of a process, "" if it has just ended."""
+def namespace_of(process: Path) -> int:
+    """The number of a process's pid namespace, 0 if it has just ended."""
     try:
-        return str((process / "ns/pid").readlink())
+        return (process / "ns/pid").stat().st_ino
     except OSError:
-        return ""
+        return 0
 
 
 @pytest.fixture
@@ -73,13 +74,14 @@ def run(tmp_path: Path) -> Iterator[Run]:
             path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if f"--data-root={folder}" in path.read_text()
         )
         children = (engine / "task" / engine.name / "children").read_text().split()
-        namespace = namespace_of(Path("/proc", children[0]) if children else engine)
-        assert namespace != namespace_of(Path("/proc/self"))
+        namespace = os.open(Path("/proc", children[0] if children else engine.name, "ns/pid"), os.O_RDONLY)
+        assert os.fstat(namespace).st_ino != namespace_of(Path("/proc/self"))
         until((tmp_path / "began").exists, wanted=bool, what="a test that runs", seconds=START_SECONDS)
         one = Run(program=program, folder=folder, namespace=namespace)
         assert not one.nothing_runs()
         yield one
         program.kill()
+    os.close(namespace)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -108,12 +108,12 @@ def test_an_engine_that_cannot_start_is_explained(paths: Paths) -> None:
         pid_file=paths.pid_file,
         log=paths.log,
         lock=paths.lock,
-        arguments=("--no-such-flag",),
+        arguments=(f"--config-file={paths.log}.json",),
     )
     with pytest.raises(EngineError) as caught:
         machine.ensure_engine(say=lambda _: None, paths=broken)
     if may_start():
-        assert "no-such-flag" in caught.value.message
+        assert f"{paths.log}.json: no such file" in caught.value.message
         assert str(paths.log) in caught.value.hint
     else:
         assert caught.value.hint
