@@ -6,7 +6,6 @@ found again. Nothing is looked into, and nothing is removed.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -140,13 +139,9 @@ def _on_networks(
     ids = {name: found for name, (found, _) in made.items()}
 
     def host(index: int) -> tuple[str, str, Agent]:
-        described = planned.lab.hosts[index]
-        on = [ids[interface.network] for interface in described.interfaces]
-        container = _started(engine, dataclasses.replace(planned.hosts[index], network_mode=on[0] if on else "none"))
-        # One after the other, and only once it runs: that is what gives them an order on every engine.
-        for network in on[1:]:
-            engine.attach(container, network)
-        sidecar = _started(engine, networks.sidecar(planned, described, container, images=images))
+        container = _started(engine, planned.hosts[index])
+        beside = networks.sidecar(planned, planned.lab.hosts[index], container, carriers=ids, images=images)
+        sidecar = _started(engine, beside)
         return container, sidecar, _agent(engine, sidecar, Agent)
 
     hosts = _by_host(planned, [pool.submit(host, index) for index in range(len(planned.hosts))])

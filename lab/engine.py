@@ -22,6 +22,7 @@ from typing import Any
 import docker
 import docker.errors
 import docker.types
+import docker.utils
 import requests
 from docker.context.config import get_current_context_name
 from docker.types import LogConfig, Ulimit
@@ -31,6 +32,7 @@ from lab.errors import EngineError, EngineRefusedError, ImageError, InstanceErro
 from lab.plan import Carrier, Container
 
 UNNAMED = "<none>:<none>"
+SEVERAL_NETWORKS = "1.44"
 CONFLICT = 409
 NOT_FOUND = 404
 FORBIDDEN = 403
@@ -331,6 +333,7 @@ class Engine:
                     command=list(container.command),
                     labels=dict(container.labels),
                     host_config=self._host_config(container),
+                    networking_config=self._endpoints(container),
                 )
             except docker.errors.APIError as error:
                 if error.status_code == CONFLICT:
@@ -338,12 +341,26 @@ class Engine:
                         f"expected the name {container.name} to be free, but a container has it",
                     ) from error
                 raise
+        for network in () if self._takes_all else container.networks[1:]:
+            with _translated(f"connecting {container.name} to network {network[:12]}"):
+                self._api.connect_container_to_network(made["Id"], network)
         return str(made["Id"])
+
+    @property
+    def _takes_all(self) -> bool:
+        """Whether a container can be created on several networks, which API 1.44 brought."""
+        return docker.utils.version_gte(self._api.api_version, SEVERAL_NETWORKS)
+
+    def _endpoints(self, container: Container) -> dict[str, Any] | None:
+        if not container.networks:
+            return None
+        at_once = container.networks if self._takes_all else container.networks[:1]
+        return {"EndpointsConfig": {network: self._api.create_endpoint_config() for network in at_once}}
 
     def _host_config(self, container: Container) -> dict[str, Any]:
         descriptors = HELPERS_DESCRIPTORS if container.is_helper else DESCRIPTORS
         return self._api.create_host_config(
-            network_mode=container.network_mode,
+            network_mode=container.networks[0] if container.networks else "none",
             read_only=True,
             cap_drop=["ALL"],
             cap_add=list(container.capabilities),
@@ -422,17 +439,14 @@ class Engine:
                     ipam=docker.types.IPAMConfig(pool_configs=[pool]),
                     labels=dict(carrier.labels),
                     check_duplicate=True,
+                    # Nothing on it needs a way out.
+                    internal=True,
                 )
             except docker.errors.APIError as error:
                 if "overlap" in str(error.explanation or error).lower():
                     raise TakenError(f"expected {carrier.subnet} to be free, but a network has it") from error
                 raise
         return str(made["Id"])
-
-    def attach(self, container: str, network: str) -> None:
-        """Give a running container a further interface, on a network."""
-        with _translated(f"connecting container {container[:12]} to network {network[:12]}"):
-            self._api.connect_container_to_network(container, network)
 
     def networks(self, labels: Mapping[str, str | None] | None = None) -> tuple[FoundNetwork, ...]:
         """Every network that has all the labels (None: with any value)."""

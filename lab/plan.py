@@ -76,7 +76,8 @@ class Container:
     dns_options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     """arguments of its first process"""
-    network_mode: str = "none"
+    networks: tuple[str, ...] = ()
+    """ids of the Docker networks that it is on"""
     pid_mode: str = ""
     """whose processes it sees, in the words of docker-run(1), --pid; its own by default"""
     is_helper: bool = False

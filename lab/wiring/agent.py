@@ -46,17 +46,16 @@ def container(
     *,
     images: Mapping[str, str],
     labels: tuple[tuple[str, str], ...],
-    hostname: str = "",
-    network_mode: str = "none",
+    hostname: str,
+    networks: tuple[str, ...] = (),
     pid_mode: str = "",
     command: tuple[str, ...] = (),
     capabilities: tuple[str, ...] = CAPABILITIES,
 ) -> Container:
     """The container of an agent. `images` maps names in lab files to what is created from.
 
-    `command` says what the agent is to be: see images/fabric/agent.
+    `command` says what the agent is to be: see images/fabric/agent. `networks` are ids of Docker networks.
     """
-    joins = network_mode.startswith("container:")  # such a one has the other's name and resolver, and no other
     return Container(
         name=name,
         image=images.get(IMAGE, IMAGE),
@@ -65,9 +64,9 @@ def container(
         capabilities=capabilities,
         command=command,
         tmpfs=(("/run", "rw,nosuid,nodev,noexec,size=1m,mode=700"),),
-        dns=() if joins else ("127.0.0.1",),
-        dns_search=() if joins else (".",),
-        network_mode=network_mode,
+        dns=("127.0.0.1",),
+        dns_search=(".",),
+        networks=networks,
         pid_mode=pid_mode,
         is_helper=True,
     )

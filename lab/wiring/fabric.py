@@ -7,9 +7,9 @@ namespaces; the machine has no device on any segment, so nothing of it can be re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from lab.model import Lab
+from lab.model import Host, Interface, Lab
 from lab.plan import LABEL_DESCRIPTION, LABEL_HOSTS, LABEL_WIRING, Container, Plan, container_name, labels
 from lab.scripts import Step, before, steps
 from lab.wiring import CapturePoint, agent, impairments
@@ -35,52 +35,59 @@ def helper(plan: Plan, *, images: Mapping[str, str], description: str) -> Contai
     )
 
 
-def links(lab: Lab) -> tuple[str, ...]:
+def links(lab: Lab, host: Host | None = None) -> tuple[str, ...]:
     """Lines for ip(8) that make a bridge per network and a veth pair per interface.
 
-    `{pid:NAME}` stands for the process whose network namespace gets the far end.
+    `{pid:NAME}` stands for the process whose network namespace gets the far end. With a host, only what it needs.
     """
-    bridges = _bridges(lab)
+    at = bridges(lab)
     lines = []
-    for network, bridge in bridges.items():
+    for network in impairments.ports(lab, host):
         # Short names may read as keywords of ip(8), hence `dev` everywhere; the alias tells a reader.
         lines += [
-            f"link add dev {bridge} type bridge mcast_snooping 0",
-            f"link set dev {bridge} alias {network} up",
+            f"link add dev {at[network]} type bridge mcast_snooping 0",
+            f"link set dev {at[network]} alias {network} up",
         ]
-    for number, host in enumerate(lab.hosts):
-        for index, interface in enumerate(host.interfaces):
-            lines.append(
-                f"link add dev {impairments.port(number, index)} master {bridges[interface.network]} up type veth "
-                f"peer name {interface.name} address {impairments.mac(number, index)} netns {{pid:{host.name}}}"
-            )
+    for number, index, other, interface in _interfaces(lab, host):
+        lines.append(
+            f"link add dev {impairments.port(number, index)} master {at[interface.network]} up type veth "
+            f"peer name {interface.name} address {impairments.mac(number, index)} netns {{pid:{other.name}}}"
+        )
     return tuple(lines)
 
 
-def _bridges(lab: Lab) -> dict[str, str]:
+def bridges(lab: Lab) -> dict[str, str]:
+    """The name of every network's bridge."""
     return {network.name: impairments.bridge(index) for index, network in enumerate(lab.networks)}
 
 
-def known(lab: Lab) -> Step:
+def _interfaces(lab: Lab, host: Host | None) -> Iterator[tuple[int, int, Host, Interface]]:
+    """(number of the host, number of the interface, host, interface), of all hosts or one."""
+    for number, other in enumerate(lab.hosts):
+        if host is None or other.name == host.name:
+            for index, interface in enumerate(other.interfaces):
+                yield number, index, other, interface
+
+
+def known(lab: Lab, host: Host | None = None) -> Step:
     """Lines for bridge(8): behind each port is the interface that is there, and nothing else.
 
     Every hardware address is known before. A bridge that learned them would believe whoever sends in another's name,
     and keep what it learned after a reset; one that floods would give to all what is for nobody.
     """
     lines: list[str] = []
-    for number, host in enumerate(lab.hosts):
-        for index in range(len(host.interfaces)):
-            port = impairments.port(number, index)
-            lines += [
-                f"link set dev {port} learning off flood off",
-                f"fdb replace {impairments.mac(number, index)} dev {port} master static",
-            ]
+    for number, index, _, _ in _interfaces(lab, host):
+        port = impairments.port(number, index)
+        lines += [
+            f"link set dev {port} learning off flood off",
+            f"fdb replace {impairments.mac(number, index)} dev {port} master static",
+        ]
     return Step(kind="bridge", lines=tuple(lines))
 
 
-def segment_steps(lab: Lab) -> tuple[Step, ...]:
+def segment_steps(lab: Lab, host: Host | None = None) -> tuple[Step, ...]:
     """What is carried out once the links are there, beside them."""
-    return (known(lab), *impairments.steps(lab))
+    return (known(lab, host), *impairments.steps(lab, host))
 
 
 class Fabric(Agent):
@@ -124,6 +131,6 @@ class Fabric(Agent):
 
     def capture(self, lab: Lab, points: Iterable[CapturePoint], *, limit: int) -> int:
         """See Wiring."""
-        bridges = _bridges(lab)
-        places = [{"bridge": bridges[one.name]} if one.is_network else {"host": one.name} for one in points]
+        at = bridges(lab)
+        places = [{"bridge": at[one.name]} if one.is_network else {"host": one.name} for one in points]
         return int(self.ask("capture", points=places, limit=limit))

@@ -1,13 +1,11 @@
-"""What happens to packets on segments, as text for nft(8) and tc(8): carried out where the bridges are, or in hosts.
+"""What happens to packets on segments, as text for nft(8) and tc(8): carried out where the bridges are.
 
 Pure. A packet is counted, and perhaps lost, where it comes in from a host: once, whoever is to get it. It waits where
-it goes out to a host (tc-netem(8)). Who cannot reach the bridges does both where a packet leaves its host. The rules
-are written the way `nft list ruleset` prints them, so that what was set can be compared with what is seen.
+it goes out to a host (tc-netem(8)). The rules are written the way `nft list ruleset` prints them, so that what was
+set can be compared with what is seen.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from lab.model import MILLION, Host, Lab, Network
 from lab.scripts import TABLE, Step
@@ -31,21 +29,6 @@ SPARED = (
 Lost, it would read as a host that is not there, after seconds; and a segment at rest would count something. Only what
 has the size of the real thing (without Ethernet's header; 46 bytes are its least) is spared: anything longer carries
 something else.
-"""
-
-PEERS = f"{TABLE}_peers"
-"""The nft table of `peers`."""
-
-OURS = "& ff:ff:ff:00:00:00 {} 02:00:00:00:00:00"
-"""Of a hardware address, whether an interface of a lab has it; see `mac`."""
-
-STRANGERS = f"ether daddr & 01:00:00:00:00:00 != 01:00:00:00:00:00 ether daddr {OURS.format('!=')} drop"
-"""What is for one machine that is not of the lab; what is for all (IEEE 802, the group bit) is not."""
-
-NOBODY = "02:00:00:ff:ff:ff"
-"""Whose hardware address no interface has. A packet that is lost in its own host goes there.
-
-Were it dropped, its sender would be told so, which no wire does (TCP would call it congestion and send again at once).
 """
 
 UNCOUNTED = "ip6 nexthdr ip ip6 hoplimit 1 meta length <= 256 icmpv6 type mld2-listener-report"
@@ -94,13 +77,19 @@ def port(host: int, interface: int) -> str:
     return f"h{host}i{interface}"
 
 
-def ports(lab: Lab) -> dict[str, tuple[str, ...]]:
-    """Every network's ports."""
-    found: dict[str, list[str]] = {network.name: [] for network in lab.networks}
-    for number, host in enumerate(lab.hosts):
-        for index, interface in enumerate(host.interfaces):
-            found[interface.network].append(port(number, index))
+def ports(lab: Lab, host: Host | None = None) -> dict[str, tuple[str, ...]]:
+    """The ports of all networks, or only the ports to one host and of the networks that it is on."""
+    found: dict[str, list[str]] = {one.name: [] for one in lab.networks if host is None or is_on(host, one.name)}
+    for number, other in enumerate(lab.hosts):
+        if host is None or other.name == host.name:
+            for index, interface in enumerate(other.interfaces):
+                found[interface.network].append(port(number, index))
     return {network: tuple(names) for network, names in found.items()}
+
+
+def is_on(host: Host, network: str) -> bool:
+    """Whether a host has an interface on a network."""
+    return any(interface.network == network for interface in host.interfaces)
 
 
 def counter(network: int, what: str, protocol: str) -> str:
@@ -113,68 +102,30 @@ def rules_needed(lab: Lab) -> bool:
     return any(network.impairments.loss for network in lab.networks)
 
 
-def rules(lab: Lab) -> tuple[str, ...]:
+def rules(lab: Lab, host: Host | None = None) -> tuple[str, ...]:
     """The rules at the ports of all bridges: every frame is counted, and lost as often as its network says.
 
-    What is no IP packet is counted as `other`, like IP packets that are neither TCP nor UDP.
+    What is no IP packet is counted as `other`, like IP packets that are neither TCP nor UDP. With a host, only those
+    at its ports.
     """
-    at = ports(lab)
-    parts = _counters(lab, range(len(lab.networks)))
-    for number, network in enumerate(lab.networks):
-        parts += _network_chains(number, network, lost="drop")
-        parts += [_port_chain(one, hook=HOOK, device=one, network=number) for one in at[network.name]]
-    return _table(parts)
+    at = ports(lab, host)
+    there = [(number, network) for number, network in enumerate(lab.networks) if network.name in at]
+    parts: list[list[str]] = []
+    for number, network in there:
+        for what in ("passed", "lost") if network.impairments.loss else ("passed",):
+            parts += [[f"\tcounter {counter(number, what, protocol)} {{", "\t}"] for protocol in PROTOCOLS]
+    for number, network in there:
+        parts += _network_chains(number, network)
+        parts += [_port_chain(one, bridge(number)) for one in at[network.name]]
+    body = [line for part in parts for line in ("", *part)][1:]
+    return (f"table netdev {TABLE} {{", *body, "}")
 
 
-def host_rules(lab: Lab, host: Host) -> tuple[str, ...]:
-    """The same for one host's interfaces, in the host. Only frames to others of the lab leave it; see NOBODY."""
-    numbers = {network.name: number for number, network in enumerate(lab.networks)}
-    on = [numbers[interface.network] for interface in host.interfaces]
-    parts = _counters(lab, on)
-    at = lab.hosts.index(host)
-    for index, (number, interface) in enumerate(zip(on, host.interfaces, strict=True)):
-        parts += _network_chains(number, lab.networks[number], lost=f"ether daddr set {NOBODY} accept")
-        parts.append(
-            _port_chain(port(at, index), hook="egress", device=interface.name, network=number, first=(STRANGERS,))
-        )
-    return _table(parts)
-
-
-def peers(host: Host) -> tuple[str, ...]:
-    """Rules in a host, at whose bridges others are who are not of the lab: nothing of theirs comes in."""
-    return _table(
-        [
-            [
-                f"\tchain {interface.name} {{",
-                f'\t\ttype filter hook ingress device "{interface.name}" priority filter; policy accept;',
-                f"\t\tether saddr {OURS.format('!=')} drop",
-                "\t}",
-            ]
-            for interface in host.interfaces
-        ],
-        name=PEERS,
-    )
-
-
-def _table(parts: list[list[str]], *, name: str = TABLE) -> tuple[str, ...]:
-    return (f"table netdev {name} {{", *[line for part in parts for line in ("", *part)][1:], "}")
-
-
-def _counters(lab: Lab, numbers: Iterable[int]) -> list[list[str]]:
-    return [
-        [f"\tcounter {counter(number, what, protocol)} {{", "\t}"]
-        for number in numbers
-        for what in (("passed", "lost") if lab.networks[number].impairments.loss else ("passed",))
-        for protocol in PROTOCOLS
-    ]
-
-
-def _network_chains(number: int, network: Network, *, lost: str) -> list[list[str]]:
-    """Where a packet goes on, and where it is `lost`."""
+def _network_chains(number: int, network: Network) -> list[list[str]]:
     name, loss = bridge(number), network.impairments.loss
     chains = []
     if loss:
-        chains.append([f"\tchain {name}_lost {{", f"\t\t{UNCOUNTED} {lost}", *_counting(number, "lost", lost), "\t}"])
+        chains.append([f"\tchain {name}_lost {{", f"\t\t{UNCOUNTED} drop", *_counting(number, "lost", "drop"), "\t}"])
     often = f"numgen random mod {MILLION} < {loss} " if loss < MILLION else ""
     chains.append(
         [
@@ -195,49 +146,30 @@ def _counting(number: int, what: str, verdict: str) -> list[str]:
     return [*lines, f'\t\tcounter name "{counter(number, what, other)}" {verdict}']
 
 
-def _port_chain(name: str, *, hook: str, device: str, network: int, first: Iterable[str] = ()) -> list[str]:
-    where = f'type filter hook {hook} device "{device}" priority filter; policy accept;'
-    return [
-        f"\tchain {name} {{",
-        f"\t\t{where}",
-        *(f"\t\t{one}" for one in first),
-        f"\t\tgoto {bridge(network)}",
-        "\t}",
-    ]
+def _port_chain(name: str, network: str) -> list[str]:
+    hook = f'type filter hook {HOOK} device "{name}" priority filter; policy accept;'
+    return [f"\tchain {name} {{", f"\t\t{hook}", f"\t\tgoto {network}", "\t}"]
 
 
-def queues(lab: Lab) -> dict[str, Step]:
+def queues(lab: Lab, host: Host | None = None) -> dict[str, Step]:
     """For each network that delays, the lines for tc(8) that make a packet wait before it goes out to a host."""
-    at = ports(lab)
+    at = ports(lab, host)
     return {
         network.name: Step(
             kind="tc", lines=tuple(f"qdisc add dev {one} root {_netem(network)}" for one in at[network.name])
         )
         for network in lab.networks
-        if network.impairments.delay and at[network.name]
+        if network.impairments.delay and at.get(network.name)
     }
 
 
-def emptied(lab: Lab) -> dict[str, Step]:
+def emptied(lab: Lab, host: Host | None = None) -> dict[str, Step]:
     """The same anew: with the old queues goes what waits in them."""
-    return {network: _anew(step) for network, step in queues(lab).items()}
-
-
-def host_queues(lab: Lab, host: Host, *, anew: bool = False) -> tuple[Step, ...]:
-    """The lines that make a packet wait before it leaves a host."""
-    delayed = {network.name: network for network in lab.networks if network.impairments.delay}
-    lines = tuple(
-        f"qdisc add dev {interface.name} root {_netem(delayed[interface.network])}"
-        for interface in host.interfaces
-        if interface.network in delayed
-    )
-    step = Step(kind="tc", lines=lines)
-    return (_anew(step) if anew else step,) if lines else ()
-
-
-def _anew(step: Step) -> Step:
-    removals = (line.replace(" add ", " del ", 1).partition(" root ")[0] + " root" for line in step.lines)
-    return Step(kind="tc", lines=(*removals, *step.lines))
+    at = ports(lab, host)
+    return {
+        network: Step(kind="tc", lines=(*(f"qdisc del dev {one} root" for one in at[network]), *step.lines))
+        for network, step in queues(lab, host).items()
+    }
 
 
 def _netem(network: Network) -> str:
@@ -252,6 +184,6 @@ def percent(parts: int) -> str:
     return f"{whole}.{rest:04}".rstrip("0").rstrip(".")
 
 
-def steps(lab: Lab) -> tuple[Step, ...]:
+def steps(lab: Lab, host: Host | None = None) -> tuple[Step, ...]:
     """All of it, in the order in which it is carried out."""
-    return (Step(kind="nft", lines=rules(lab)), *queues(lab).values())
+    return (Step(kind="nft", lines=rules(lab, host)), *queues(lab, host).values())

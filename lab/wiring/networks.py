@@ -1,11 +1,15 @@
-"""Plain Docker networks: each host lives on them, and an agent beside each host makes of it what the lab declares.
+"""Docker networks: they carry the frames of the lab's, from a sidecar beside each host to the others.
+
+An engine needs not let anybody see the machine's processes for this: a sidecar sees those of one host, which it joins.
+It is the sidecar that lives on the Docker networks. Its host has no network of Docker's, as on the fabric; it gets a
+veth pair into the sidecar's part of each segment, a bridge like the fabric's, and those parts are joined by VXLAN
+(RFC 7348) over the Docker networks. So the machine, whose firewall sees what passes its bridges, sees datagrams between
+carriers' addresses and never the lab's own: its rules cannot drop or translate them, its connection tracking does not
+know them, equal addresses never meet, and nothing of the machine answers a host.
 
 Three parts: pure plans of what is created (`helper`, `sidecar`, `carrier`, `candidates`), pure text of what is carried
-out in a host to turn Docker's interfaces into the lab's (`adoption`, `host_steps`), and `Networks`, which talks with
-all agents of an instance as if they were one.
-
-An engine needs not let anybody see the machine's processes for this: a sidecar sees those of one host. What Docker put
-into the host is taken away: addresses of its own, its resolver, and its lines in two files.
+out in a sidecar (`links`, `segment_steps`), and `Networks`, which talks with all agents of an instance as if they were
+one.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_network
 from typing import Any
 
 from lab.errors import AgentError, EngineError, InstanceError, NotUpError
@@ -50,6 +54,7 @@ from lab.wiring import (
     Started,
     Terminal,
     agent,
+    fabric,
     impairments,
 )
 from lab.wiring.agent import Agent, as_sent
@@ -57,20 +62,28 @@ from lab.wiring.refusals import first_error, refusals
 
 NAME = "networks"
 
+MTU = 1500
+OVERHEAD = 50
+"""bytes that VXLAN adds to a frame: the headers of Ethernet, IPv4, UDP and its own (RFC 7348 §5)"""
 OPTIONS = (
-    # The one set with which every engine from 20.10 on lets hosts route and translate for each other.
-    ("com.docker.network.bridge.enable_ip_masquerade", "false"),
+    # The machine gets no address on such a network, and no route to it.
     ("com.docker.network.bridge.inhibit_ipv4", "true"),
-    ("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
+    ("com.docker.network.driver.mtu", str(MTU + OVERHEAD)),
 )
+PORT = 4789
+"""of VXLAN (RFC 7348 §8)"""
 RESERVED = IPv4Network("240.0.0.0/4")
 """Where carriers' subnets come from: no network uses it (RFC 1112 §4). The last of it is the broadcast address."""
 LEAST_ADDRESSES = 16
 BESIDE_HOSTS = 3
 """addresses of a subnet that no host gets: its own, its broadcast address, and the one that Docker calls its gateway"""
 MOST_TRIES = 256
-RESOLVER = "127.0.0.11"
-"""where Docker's own resolver listens in every container on a network that is not its default one"""
+FLOODED = "00:00:00:00:00:00"
+"""In the forwarding database of a vxlan device, where a frame goes that is for all (bridge(8))."""
+MARK = 1
+"""on packets that came from another part of their segment (images/fabric/agent/recorder.py)"""
+MARKS = f"{TABLE}_marks"
+"""the nft table of `marks`"""
 
 
 # -------------------------------------------------------------------------------------- what is created
@@ -93,13 +106,19 @@ def helper(plan: Plan, *, images: Mapping[str, str], description: str) -> Contai
     )
 
 
-def sidecar(plan: Plan, host: Host, container: str, *, images: Mapping[str, str]) -> Container:
-    """What runs beside a host, given by its container's id: in its network, and among its processes."""
+def sidecar(
+    plan: Plan, host: Host, container: str, *, carriers: Mapping[str, str], images: Mapping[str, str]
+) -> Container:
+    """What runs beside a host, given by its container's id: among its processes, and on the carriers of its networks.
+
+    `carriers` are the ids of Docker networks by the lab's.
+    """
     return agent.container(
         f"{container_name(plan.instance, host.name)}.sidecar",
         images=images,
         labels=(*labels(plan.lab, plan.instance, ROLE_SIDECAR), (LABEL_HOST, host.name), (LABEL_WIRING, NAME)),
-        network_mode=f"container:{container}",
+        hostname="sidecar",
+        networks=tuple(dict.fromkeys(carriers[interface.network] for interface in host.interfaces)),
         pid_mode=f"container:{container}",
         command=("beside",),
     )
@@ -132,67 +151,88 @@ def candidates(plan: Plan, network: str, *, taken: Iterable[str]) -> Iterator[IP
             yield found
 
 
-# --------------------------------------------------------------------------- what is carried out in a host
+# ------------------------------------------------------------------------ what is carried out in a sidecar
 
 
-def adoption(lab: Lab, host: Host, addresses: str, carriers: Mapping[str, IPv4Network]) -> tuple[str, ...]:
-    """Lines for ip(8) that make of Docker's interfaces the host's own: its names, hardware addresses, no addresses.
+Addresses = Mapping[str, Mapping[str, IPv4Address]]
+"""the address of each host's sidecar on each network's carrier: network -> host -> address"""
 
-    `addresses` is what `ip -j addr show` told; an interface is known by its address from the network's carrier.
-    Raises NotUpError if one is not there.
+
+def carried(addresses: str, carriers: Mapping[str, IPv4Network]) -> dict[str, tuple[str, IPv4Address]]:
+    """Of what `ip -j addr show` told in a sidecar, its device on each network's carrier, and its address there."""
+    return {
+        network: (link.name, address.ip)
+        for link in host_view({"addresses": addresses}).links
+        for address in link.addresses
+        for network, subnet in carriers.items()
+        if isinstance(address, IPv4Interface) and address.ip in subnet
+    }
+
+
+def links(lab: Lab, host: Host, devices: Mapping[str, str], addresses: Addresses) -> tuple[str, ...]:
+    """Lines for ip(8): a bridge for the sidecar's part of each segment, its host's cables, and the way to other parts.
+
+    `devices` are the sidecar's own, by network. Raises NotUpError if one is not there.
     """
-    links = host_view({"addresses": addresses}).links
-    number = lab.hosts.index(host)
-    lines: list[str] = []
-    for index, interface in enumerate(host.interfaces):
-        subnet = carriers[interface.network]
-        found = [link.name for link in links if any(address.ip in subnet for address in link.addresses)]
-        if len(found) != 1:
-            there = ", ".join(f"{link.name} {' '.join(map(str, link.addresses))}" for link in links)
-            raise NotUpError(
-                f"{host.name}: expected one interface with an address of {subnet}, for {interface.network}, "
-                f"observed {there or 'none'}"
-            )
-        # By way of names that nobody has: one's new name may be another's old one.
-        lines += [
-            f"link set dev {found[0]} down",
-            f"addr flush dev {found[0]}",
-            f"link set dev {found[0]} address {impairments.mac(number, index)} name adopted{index}",
-        ]
-    lines += [f"link set dev adopted{index} name {interface.name}" for index, interface in enumerate(host.interfaces)]
+    at = fabric.bridges(lab)
+    lines = list(fabric.links(lab, host))
+    for number, network in _networks_of(lab, host):
+        if network not in devices:
+            raise NotUpError(f"{host.name}: expected its sidecar on the carrier of {network}, observed no interface")
+        local = addresses[network][host.name]
+        lines.append(
+            f"link add dev {joint(number)} mtu {MTU} master {at[network]} up type vxlan id {number + 1} local {local} "
+            f"dev {devices[network]} dstport {PORT} srcport {PORT} {PORT + 1} ttl 1 nolearning"
+        )
     return tuple(lines)
 
 
-def host_steps(host: Host) -> tuple[Step, ...]:
-    """What is carried out in a host once its interfaces are adopted, in this order."""
-    # They are older than the settings that new interfaces begin with; see scripts.before.
-    inherited = Step(
-        kind="sysctl",
-        lines=tuple(
-            line.replace(".default.", f".{interface.name}.")
-            for interface in host.interfaces
-            for line in before(host).lines
-            if ".default." in line
-        ),
-    )
-    closed = (Step(kind="nft", lines=impairments.peers(host)),) if host.interfaces else ()
-    return (*((inherited,) if inherited.lines else ()), *closed, impairments.features(host), *steps(host))
+def joint(network: int) -> str:
+    """The name of the device that joins a sidecar's part of the network-th network to the others, from 0."""
+    return f"x{network}"
 
 
-def segment_steps(lab: Lab, host: Host) -> tuple[Step, ...]:
-    """What of the segments is carried out in a host."""
+def _networks_of(lab: Lab, host: Host) -> list[tuple[int, str]]:
+    return [(number, one.name) for number, one in enumerate(lab.networks) if impairments.is_on(host, one.name)]
+
+
+def joints(lab: Lab, host: Host, addresses: Addresses) -> Step:
+    """Lines for bridge(8): who is behind each joint, and at which address. Nothing is learned; see fabric.known."""
+    lines: list[str] = []
+    for number, network in _networks_of(lab, host):
+        device = joint(number)
+        lines.append(f"link set dev {device} learning off flood off")
+        for index, other in enumerate(lab.hosts):
+            if other.name == host.name or not impairments.is_on(other, network):
+                continue
+            to = addresses[network][other.name]
+            lines.append(f"fdb append {FLOODED} dev {device} dst {to} self permanent")
+            for count, interface in enumerate(other.interfaces):
+                if interface.network == network:
+                    lines += [
+                        f"fdb replace {impairments.mac(index, count)} dev {device} master static",
+                        f"fdb append {impairments.mac(index, count)} dev {device} dst {to} self permanent",
+                    ]
+    return Step(kind="bridge", lines=tuple(lines))
+
+
+def marks(lab: Lab, host: Host) -> tuple[str, ...]:
+    """Rules that mark what comes from other parts of a segment, by which a capture of the segment tells it."""
+    lines = [f"table netdev {MARKS} {{"]
+    for number, _ in _networks_of(lab, host):
+        hook = f'type filter hook {impairments.HOOK} device "{joint(number)}" priority filter; policy accept;'
+        lines += [f"\tchain {joint(number)} {{", f"\t\t{hook}", f"\t\tmeta mark set {MARK:#010x}", "\t}", ""]
+    return (*lines[:-1], "}")
+
+
+def segment_steps(lab: Lab, host: Host, addresses: Addresses) -> tuple[Step, ...]:
+    """What is carried out in a sidecar once its links are there."""
     if not host.interfaces:
         return ()
-    rules = Step(kind="nft", lines=impairments.host_rules(lab, host))
-    return (rules, *impairments.host_queues(lab, host))
-
-
-def resolv_conf(host: Host) -> str:
-    """A host's resolv.conf(5), as Docker writes it for one that it gives no resolver."""
-    servers = [str(address) for address in host.dns] or ["127.0.0.1"]
-    options = [f"options {' '.join(host.dns_options)}"] if host.dns_options else []
-    lines = [f"search {' '.join(host.dns_search or ('.',))}", *(f"nameserver {one}" for one in servers), *options]
-    return "".join(f"{line}\n" for line in lines)
+    # First what Docker has put there for a resolver that nobody asks.
+    nothing = Step(kind="nft", lines=("flush ruleset",))
+    marked = Step(kind="nft", lines=marks(lab, host))
+    return (nothing, joints(lab, host, addresses), *fabric.segment_steps(lab, host), marked)
 
 
 # ------------------------------------------------------------------------------------------- all agents
@@ -327,16 +367,11 @@ class Networks:
         """See Wiring."""
         lab = plan.lab
         hosts = {host.name: host for host in lab.hosts}
-        # Before the first look: that is where Docker's addresses are told from the lab's.
-        seen = self._all("look", {name: {"what": ["addresses"], "hosts": None} for name in hosts})
-        subnets = [str(subnet) for subnet in self._carriers.values()]
-        self._all(
-            "adopt",
-            {
-                name: {"host": name, "carriers": subnets, "resolver": RESOLVER, "resolv_conf": resolv_conf(host)}
-                for name, host in hosts.items()
-            },
-        )
+        seen = self._all("own_addresses", {name: {} for name in hosts})
+        found = {name: carried(text, self._carriers) for name, text in seen.items()}
+        addresses = {
+            network: {name: at[network][1] for name, at in found.items() if network in at} for network in self._carriers
+        }
         with refusals(lab):
             refused = self._all(
                 "wire",
@@ -344,11 +379,14 @@ class Networks:
                     name: {
                         "before": {name: before(host).sysctls()},
                         "links": "".join(
-                            f"{line}\n" for line in adoption(lab, host, seen[name][name]["addresses"], self._carriers)
+                            f"{line}\n"
+                            for line in links(
+                                lab, host, {network: device for network, (device, _) in found[name].items()}, addresses
+                            )
                         ),
-                        "segments": [as_sent(step) for step in segment_steps(lab, host)],
+                        "segments": [as_sent(step) for step in segment_steps(lab, host, addresses)],
                         "rules_needed": impairments.rules_needed(lab),
-                        "hosts": {name: [as_sent(step) for step in host_steps(host)]},
+                        "hosts": {name: [as_sent(step) for step in (impairments.features(host), *steps(host))]},
                     }
                     for name, host in hosts.items()
                 },
@@ -377,7 +415,7 @@ class Networks:
                         "hosts": [name],
                         "gateways": [name] if lab.host(name).nat is not None else [],
                         "queues": [
-                            as_sent(step) for step in impairments.host_queues(lab, lab.host(name), anew=True) if whole
+                            as_sent(step) for step in impairments.emptied(lab, lab.host(name)).values() if whole
                         ],
                         "counters": whole,
                         "rounds": rounds,
@@ -388,22 +426,18 @@ class Networks:
 
     def segments(self, lab: Lab) -> dict[str, str]:
         """See Wiring."""
-        table = {"table": f"netdev {TABLE}"}
-        seen = self._all("segments", {host.name: table for host in lab.hosts if host.interfaces})
-        queues = []
-        for number, host in enumerate(lab.hosts):
-            at = {one.name: impairments.port(number, index) for index, one in enumerate(host.interfaces)}
-            text = seen[host.name]["queues"] if host.interfaces else ""
-            queues += [one | {"dev": at[one["dev"]]} for one in json.loads(text or "[]") if one.get("dev") in at]
+        seen = self._all("segments", {host.name: {} for host in lab.hosts if host.interfaces})
         return {
             "rules": "".join(one["rules"] for one in seen.values()),
-            "queues": json.dumps(queues),
+            "queues": json.dumps([queue for one in seen.values() for queue in json.loads(one["queues"] or "[]")]),
             "refused": next((one["refused"] for one in seen.values() if one["refused"]), ""),
         }
 
     def segment_rules(self, lab: Lab) -> tuple[str, ...]:
         """See Wiring."""
-        return tuple(line for host in lab.hosts if host.interfaces for line in impairments.host_rules(lab, host))
+        return tuple(
+            line for host in lab.hosts if host.interfaces for line in (*impairments.rules(lab, host), *marks(lab, host))
+        )
 
     def command(
         self, host: str, argv: tuple[str, ...], *, seconds: float, limit: int = 1 << 20, stdin: bytes = b""
@@ -487,16 +521,17 @@ class Networks:
     # ----------------------------------------------------------------------------------- recordings
 
     def capture(self, lab: Lab, points: Iterable[CapturePoint], *, limit: int) -> int:
-        """See Wiring. What passes a network is what its hosts send into it."""
+        """See Wiring. What passes a network is what each of its parts does not have from another."""
+        names = fabric.bridges(lab)
         at: dict[str, list[tuple[int, dict[str, object]]]] = {}
         for index, point in enumerate(points):
             if not point.is_network:
                 at.setdefault(point.name, []).append((index, {"host": point.name}))
                 continue
             for host in lab.hosts:
-                for one in host.interfaces:
-                    if one.network == point.name:
-                        at.setdefault(host.name, []).append((index, {"bridge": one.name, "sent": True}))
+                if impairments.is_on(host, point.name):
+                    part = {"bridge": names[point.name], "sent": True}
+                    at.setdefault(host.name, []).append((index, part))
         share = limit // max(1, len(at))
         numbers = self._all(
             "capture", {host: {"points": [one for _, one in found], "limit": share} for host, found in at.items()}

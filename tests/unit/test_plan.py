@@ -71,7 +71,7 @@ def test_no_host_sees_the_machine() -> None:
         *plan(small_lab(), instance="a", images={}).hosts,
     ):
         assert not container.is_helper
-        assert container.network_mode == "none"
+        assert container.networks == ()
 
 
 def test_two_instances_never_share_a_name() -> None:

@@ -1,8 +1,8 @@
 """The agent of an instance: answers requests over a unix socket, one JSON value per line.
 
 Without an argument it is all hosts' agent: it sees the machine's processes, and has a network of its own, which holds
-the segments. With the argument `beside` it is one host's: in its network, and among its processes. With `keep` it is no
-host's, and keeps what belongs to the instance as a whole.
+the segments. With the argument `beside` it is one host's: among its processes, and
+with a part of each segment that the host is on. With `keep` it is no host's, and keeps what belongs to the instance.
 
 A request is {"op": NAME, ...}; the answer is {"ok": ...} or {"error": TEXT}. While a foreground program runs,
 its output comes as {"stdout": BASE64} and {"stderr": BASE64} before the answer; {"stdin": BASE64} and
@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import adopted
 import commands
 import files
 import programs
@@ -89,13 +88,14 @@ class Agent:
         return self.network.wire(self.places, **given)
 
     def do_segments(self, request: Request) -> Any:
-        """Look at the segments: {table} -> {rules, queues, refused}. Without a table, at all rules there are."""
-        return self.network.segments(request.get("table", ""))
+        """Look at the segments: {rules, queues, refused}."""
+        del request
+        return self.network.segments()
 
-    def do_adopt(self, request: Request) -> Any:
-        """Take away what Docker put into a host beside which this runs: see adopted.py."""
-        given = {key: request[key] for key in ("carriers", "resolver", "resolv_conf")}
-        self.network.threads.submit(adopted.adopt, self.place(request["host"]), **given).result()
+    def do_own_addresses(self, request: Request) -> Any:
+        """The addresses of this container's own interfaces, as `ip -j addr show` tells them."""
+        del request
+        return self.network.own_addresses()
 
     def do_look(self, request: Request) -> Any:
         """Look into hosts: {hosts, what, sysctls} -> {host: {what: text}}."""
@@ -230,7 +230,7 @@ class Agent:
     def do_capture(self, request: Request) -> Any:
         """Record frames: {points: [{host} or {bridge, sent}], limit} -> its number. Nothing later than this is missed.
 
-        Of a host's interface in a bridge's place, `sent` says that only what leaves it is wanted.
+        `sent` says of a bridge that what came from other parts of its segment is not wanted.
         """
         points = [
             recorder.Point(namespace=self.place(one["host"]).net)
@@ -241,10 +241,7 @@ class Agent:
         size = recorder.buffer_size(len(points))
         sockets = list(self.network.threads.map(lambda point: recorder.open_socket(point, size), points))
         segments = frozenset(index for index, point in enumerate(points) if point.device)
-        sent = frozenset(index for index, point in enumerate(points) if point.sent)
-        recording = recorder.Recording(
-            sockets=sockets, unread=Unread(request["limit"]), segments=segments, sent=sent, beside=self.beside
-        )
+        recording = recorder.Recording(sockets=sockets, unread=Unread(request["limit"]), segments=segments)
         number = self.recordings.add(recording)
         recording.start()
         return number
@@ -393,7 +390,9 @@ def main() -> None:
     beside, keeps = "beside" in sys.argv[1:], "keep" in sys.argv[1:]
     agent = Agent(beside=beside)
     if not keeps:
-        agent.network.threads.submit(agent.network.prepare, carries=not beside).result()
+        agent.network.threads.submit(
+            agent.network.prepare,
+        ).result()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(SOCKET)
     os.chmod(SOCKET, 0o600)

@@ -53,8 +53,6 @@ RULES = ["nft", "-s", "list", "ruleset"]
 """without what packets have counted"""
 DYNAMIC = re.compile(r"^\s*(set|map|meter|flowtable) |@", re.MULTILINE)
 """what packets can fill, in the words of nft(8)"""
-OF_SEGMENTS = re.compile(r"^table netdev socketlab\w* \{\n(?:\t.*\n|\n)*\}\n", re.MULTILINE)
-"""What of a host's rules stands for its segments, where these are not to be reached; see `segments`."""
 IP_LOOKS = {
     "addresses": "addr show",
     "routes": "route show table all",
@@ -74,11 +72,9 @@ class Network:
         self.refused = ""
         """what nft(8) said of the segments' rules, where a kernel does not take them and the lab can do without"""
 
-    def prepare(self, *, carries: bool) -> None:
-        """Make /proc/sys writable here, and this namespace deaf to IPv6 if it only carries frames."""
+    def prepare(self) -> None:
+        """Make /proc/sys writable here, and this namespace deaf to IPv6: it only carries frames."""
         run_tool(["mount", "-o", "remount,rw,bind", "/proc/sys"])
-        if not carries:
-            return
         for which in ("all", "default"):
             _write_sysctl(f"net.ipv6.conf.{which}.disable_ipv6", "1")
 
@@ -142,22 +138,26 @@ class Network:
             else:
                 raise AgentError(f"unknown step {kind!r}")
 
-    def segments(self, table: str) -> dict[str, str]:
+    def own_addresses(self) -> str:
+        """The addresses in this container's own network namespace, as text of ip(8) in JSON."""
+        return self.threads.submit(self._look_at_own).result()
+
+    def _look_at_own(self) -> str:
+        setns(self.own, CLONE_NEWNET)
+        return run_tool(["ip", "-j", "addr", "show"])
+
+    def segments(self) -> dict[str, str]:
         """What is carried out on the segments: their rules with what these have counted, and their queues.
 
-        The rules are those of a `table`, or all. `refused` is why there are no rules, "" if there are.
+        `refused` is why there are no rules, "" if there are.
         """
-        return self.threads.submit(self._look_here, table).result()
+        return self.threads.submit(self._look_here).result()
 
-    def _look_here(self, table: str) -> dict[str, str]:
+    def _look_here(self) -> dict[str, str]:
         setns(self.own, CLONE_NEWNET)
         with self.counting:
             # While they are not set to 0, counters only grow, so that none was another one in between.
-            rules = (
-                ""
-                if self.refused
-                else self.known.told(("segments", table), netlink.counted, partial(_counted_rules, table), keep=True)
-            )
+            rules = "" if self.refused else self.known.told("segments", netlink.counted, _counted_rules, keep=True)
         queues = run_tool(["tc", "-j", "qdisc", "show"]) if netlink.queues_of("netem") else "[]"
         return {"rules": rules, "queues": queues, "refused": self.refused}
 
@@ -217,7 +217,7 @@ class Network:
             return ""
         text = self.known.told((place, "rules"), netlink.generation, partial(run_tool, RULES), keep=True)
         # Packets may have changed what is in a set since.
-        return OF_SEGMENTS.sub("", run_tool(RULES) if DYNAMIC.search(text) else text)
+        return run_tool(RULES) if DYNAMIC.search(text) else text
 
     def query(self, queries: list[tuple[Place, str, int, bytes]], seconds: float) -> list[str | None]:
         """Send a UDP datagram from each host to an address and port; what came back of it in time, as base64.
@@ -283,8 +283,8 @@ def _addresses(wanted: list[str]) -> dict[str, str]:
     return dict(zip(wanted, text.split("\n"), strict=False))
 
 
-def _counted_rules(table: str) -> str:
-    return run_tool(["nft", "list", *(["table", *table.split()] if table else ["ruleset"])])
+def _counted_rules() -> str:
+    return run_tool(["nft", "list", "ruleset"])
 
 
 def _without(own: Collection[int], rows: str) -> str:

@@ -6,6 +6,7 @@ forward. What is unread is bounded: what a flood brings beyond the bound is coun
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import selectors
@@ -37,8 +38,16 @@ SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 LOOPBACK = 772
 """if_arp.h, ARPHRD_LOOPBACK"""
-OURS, NOBODY = b"\x02\x00\x00", b"\x02\x00\x00\xff\xff\xff"
-"""how hardware addresses of a lab begin, and the one to which a packet goes that is lost (lab/wiring/impairments.py)"""
+SO_ATTACH_FILTER = 26
+MARK = 1
+"""on packets that came from another part of their segment (lab/wiring/networks.py)"""
+UNMARKED = (
+    (0x20, 0, 0, 0xFFFFF000 + 20),  # the packet's mark (linux/filter.h, SKF_AD_MARK)
+    (0x15, 0, 1, MARK),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0xFFFFFFFF),
+)
+"""classic BPF (kernel: networking/filter.rst): nothing of a packet with MARK, all of any other"""
 TIMESPEC = struct.Struct("qq")
 
 
@@ -49,7 +58,7 @@ class Point:
     namespace: int
     device: str = ""
     sent: bool = False
-    """only what leaves the device, and not what it gets"""
+    """of a bridge that has a part of a segment's hosts only: without what came from the others, which has MARK"""
 
 
 def keep_clock_running() -> socket.socket:
@@ -72,6 +81,8 @@ def open_socket(point: Point, buffer: int) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
+        if point.sent:
+            _take_unmarked(sock)
         if point.device:
             sock.bind((point.device, ETH_P_ALL))
             # A bridge hands up what it forwards only to who listens to everything.
@@ -84,6 +95,11 @@ def open_socket(point: Point, buffer: int) -> socket.socket:
     return sock
 
 
+def _take_unmarked(sock: socket.socket) -> None:
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in UNMARKED))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", len(UNMARKED), ctypes.addressof(program)))
+
+
 @dataclass(kw_only=True)
 class Recording:
     """Frames of several points in one sequence. A thread reads the sockets; `drain` may be called by any other."""
@@ -93,10 +109,6 @@ class Recording:
     """records, as many as its limit allows"""
     segments: frozenset[int] = frozenset()
     """indexes of the points that are bridges: what passes one neither arrives nor leaves"""
-    sent: frozenset[int] = frozenset()
-    """indexes of the points of which only what leaves is kept; see Point"""
-    beside: bool = False
-    """whether others are on the segments too, whose frames rules in the host drop after they are seen here"""
     lost: int = 0
     """frames that were dropped: by the kernel, because nobody read them in time, or here, beyond the limit"""
     interfaces: list[tuple[int, str]] = field(default_factory=list)
@@ -171,19 +183,9 @@ class Recording:
             device, _, kind, hardware, _ = address
             if hardware == LOOPBACK and kind == socket.PACKET_OUTGOING:
                 continue  # on its way out and in again it is the same frame
-            if hardware != LOOPBACK and self._is_foreign(index, kind):
-                continue
             self._keep((index, device), when, kind, hardware, length)
             if when > until:
                 return
-
-    def _is_foreign(self, index: int, kind: int) -> bool:
-        """Whether a frame is none of the lab's, or not one of this point: see `sent` and `beside`."""
-        if not self.beside:
-            return False
-        if kind == socket.PACKET_OUTGOING:
-            return index in self.sent and self.buffer[:6] == NOBODY
-        return index in self.sent or self.buffer[:6] == NOBODY or self.buffer[6:9] != OURS
 
     def _keep(self, interface: tuple[int, str], when: int, kind: int, hardware: int, length: int) -> None:
         kept = min(length, MOST_FRAME)

@@ -69,7 +69,7 @@ def test_rules_that_only_count_may_be_refused(refusing: list[list[str]]) -> None
     refused = found.wire({}, before={}, links="", segments=SEGMENTS, rules_needed=False, hosts={})
     assert "Error: Could not process rule" in refused
     assert refusing[-1] == ["tc", "-batch", "-", "qdisc add\n"]
-    assert found.segments("") == {"rules": "", "queues": "[]", "refused": refused}
+    assert found.segments() == {"rules": "", "queues": "[]", "refused": refused}
     found.count_anew()
     assert [one[0] for one in refusing].count("nft") == 1
 

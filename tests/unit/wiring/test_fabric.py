@@ -71,7 +71,7 @@ def test_the_helper_carries_the_lab_and_is_the_lock() -> None:
     """Its name is the instance's alone; the description is in a label; it has few capabilities and no network."""
     planned = plan(small_lab(), instance="mine", images={})
     found = helper(planned, images={"socketlab/fabric": "socketlab/fabric:0123"}, description="text")
-    assert (found.name, found.image, found.network_mode) == ("socketlab.mine", "socketlab/fabric:0123", "none")
+    assert (found.name, found.image, found.networks) == ("socketlab.mine", "socketlab/fabric:0123", ())
     assert found.name not in {host.name for host in planned.hosts}
     assert dict(found.labels) == {
         "socketlab.instance": "mine",

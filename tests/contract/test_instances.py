@@ -1,0 +1,216 @@
+"""Instances beside each other, resets, and what lies outside a lab."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from lab import images, instances, labfiles, live
+from lab.building import WIRINGS
+from lab.engine import Engine
+from lab.live import Instance
+from lab.plan import plan
+from lab.wiring import networks
+from tests.contract.machine import Machine, docker
+from tests.live.support import PROGRAMS
+
+WIRES = str(Path(__file__).parent / "labs/wires.yaml")
+Ask = Callable[..., str]
+Start = Callable[..., None]
+Listens = Callable[[str, int], None]
+AT_ONCE = 10
+
+
+@pytest.fixture(scope="session")
+def refs(engine: Engine) -> dict[str, str]:
+    """The images of today."""
+    return images.ensure(engine, say=lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def machine(refs: dict[str, str]) -> Machine:
+    """The engine's machine."""
+    return Machine(refs)
+
+
+@pytest.fixture
+def twin(engine: Engine, refs: dict[str, str], wiring: str) -> Iterator[Instance]:
+    """A second instance of the lab, on the same wiring."""
+    name = f"contract-twin-{wiring}"
+    with live.up(engine, labfiles.load(WIRES), name=name, images=refs, say=lambda _: None, wiring=wiring) as instance:
+        try:
+            yield instance
+        finally:
+            instances.down(engine, name)
+
+
+def served(lab: Instance, word: str) -> None:
+    """Have the server answer with a word."""
+    file = "serve_once_each.py"
+    cwd = lab.deploy("server", folder="serve", files={file: (PROGRAMS / file).read_bytes()})
+    lab.start("server", ["python3", file, "tcp", "203.0.113.80", "7000", word], name="serve", cwd=cwd)
+
+
+def asked(lab: Instance) -> str:
+    """What the server answers alice, from one and the same port."""
+    cwd = lab.deploy("alice", folder="ask", files={"ask.py": (PROGRAMS / "ask.py").read_bytes()})
+    command = "for i in 1 2 3 4 5 6 7 8 9; do python3 ask.py tcp 203.0.113.80 7000 5555 && exit; sleep 0.1; done"
+    return lab.run("alice", ["sh", "-c", command], cwd=cwd).stdout.decode()
+
+
+def test_equal_addresses_never_meet(lab: Instance, twin: Instance) -> None:
+    """One client address and port, one server address and port, at the same time, in two instances: each its own."""
+    for one in (lab, twin):
+        served(one, one.name)
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(asked, (lab, twin)))
+        assert [answer.split(" | ")[1].split()[0] for answer in answers] == [lab.name, twin.name]
+    with twin.capture(["alice", "zeta", "middle", "server"]) as capture:
+        asked(lab)
+    assert [one for one in capture.packets if one.icmp_type is None] == []
+
+
+def test_a_reset_takes_everything_back_and_is_proven(lab: Instance, start: Start) -> None:
+    """Processes, files, sockets, mappings and shared memory of a program that leaves as much as it can; and a shell."""
+    start("alice", "mess.py")
+    start("server", "mess.py")
+    container = next(one for one in instances.running(lab.engine) if one.name == lab.name)
+    entered = next(one.id for one in container.hosts if one.host == "alice")
+    docker("exec", "--detach", entered, "sleep", "1000")
+    before = {"alice": "sleep", "server": "mess.py"}
+    for host, word in before.items():
+        processes = lab.wiring.look(["processes"], hosts=[host])[host]["processes"]
+        assert any(word in " ".join(one["command"]) for one in processes)
+    lab.reset()
+    for host in before:
+        assert lab.wiring.look(["processes"], hosts=[host])[host]["processes"] == []
+    assert lab.look(["conntrack"], ["router"])["router"].translations == ()
+
+
+def test_one_host_is_reset_alone(lab: Instance) -> None:
+    """What runs on another goes on."""
+    lab.start("alice", ["sleep", "1000"])
+    lab.start("server", ["sleep", "1000"])
+    lab.reset(["alice"])
+    assert [one.host for one in lab.wiring.started() if one.program == "sleep"] == ["server"]
+
+
+def test_programs_run_are_traced_and_talk(lab: Instance) -> None:
+    """What a program prints, how it ends, which calls it makes, what it answers while others are looked at."""
+    printed = lab.run("alice", ["sh", "-c", "cat; echo err >&2; exit 3"], stdin=b"given")
+    assert (printed.stdout, printed.stderr, printed.ended.status) == (b"given", b"err\n", 3)
+    assert lab.run("alice", ["sleep", "1000"], seconds=0.5).ended.reason == "timeout"
+    traced = lab.trace("alice", ["python3", "-c", "import socket; socket.socket().bind(('127.0.0.1', 5555))"])
+    assert any(one.name == "bind" for one in traced.calls)
+    talk = lab.talk("alice", ["cat"])
+    talk.tell("hello")
+    assert lab.run("server", ["echo", "meanwhile"]).stdout == b"meanwhile\n"
+    assert talk.line(seconds=10) == "hello"
+    talk.close()
+
+
+def test_a_program_sees_and_signals_none_but_its_own(lab: Instance) -> None:
+    """Nothing of ours is among the processes that it sees, and it can signal none that is not its own."""
+    code = (
+        "import os, signal\n"
+        "own = {os.getpid(), os.getppid()}\n"
+        "print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit() and int(p) not in own))\n"
+        "done = []\n"
+        "for pid in range(1, 3000):\n"
+        "    if pid in own: continue\n"
+        "    try: os.kill(pid, signal.SIGKILL); done.append(pid)\n"
+        "    except OSError: pass\n"
+        "print(done)\n"
+    )
+    assert lab.run("alice", ["python3", "-c", code]).stdout == b"[]\n[]\n"
+    assert lab.run("alice", ["echo", "still there"]).stdout == b"still there\n"
+
+
+def test_the_machine_does_not_answer(lab: Instance, machine: Machine) -> None:
+    """Not at the link-local address that a bridge of its has, nor to who asks all; hosts of the lab do answer."""
+    of_lab = {f"socketlab.{lab.name}.{one.name}" for one in lab.lab.networks}
+    bridges = [f"br-{one.id[:12]}" for one in lab.engine.networks() if one.name in of_lab]
+    links = json.loads(machine.ask("ip -j addr show"))
+    addresses = [
+        a["local"] for one in links if one["ifname"] in bridges for a in one["addr_info"] if a["family"] == "inet6"
+    ]
+    assert len(bridges) == (len(of_lab) if lab.access.wiring == networks.NAME else 0)
+    for address in [*addresses, "fe80::1"]:
+        assert lab.run("alice", ["ping", "-c", "2", "-W", "1", "-i", "0.2", f"{address}%eth0"]).ended.status == 1
+    printed = lab.run("alice", ["ping", "-c", "2", "-W", "1", "-i", "0.2", "ff02::1%eth0"]).stdout.decode()
+    answered = set(re.findall(r"from (fe80::[0-9a-f:]+)", printed))
+    assert answered
+    assert not answered & set(addresses)
+    assert all(one.startswith("fe80::ff:fe00:") for one in answered), answered
+
+
+def test_an_address_of_the_machine_in_a_labs_subnet_is_the_labs(
+    engine: Engine, refs: dict[str, str], wiring: str, tmp_path: Path
+) -> None:
+    """Where the machine has an address in a subnet that a lab uses too, a host that asks for it gets no answer.
+
+    Positive control: a host of the lab that has such an address does answer.
+    """
+    stand_in = docker("network", "create", "--subnet=198.18.77.0/24", "--gateway=198.18.77.1", f"contract-{wiring}")
+    file = tmp_path / "same.yaml"
+    file.write_text(
+        "name: same\nnetworks: {wire: {ipam: {config: [{subnet: 198.18.77.0/24}]}}}\nservices:\n"
+        "  alice: {image: socketlab/host, networks: {wire: {ipv4_address: 198.18.77.10}}}\n"
+        "  bob: {image: socketlab/host, networks: {wire: {ipv4_address: 198.18.77.2}}}\n"
+    )
+    name = f"contract-same-{wiring}"
+    try:
+        described = labfiles.load(str(file))
+        with live.up(engine, described, name=name, images=refs, say=lambda _: None, wiring=wiring) as lab:
+            ping = ["ping", "-c", "2", "-W", "1", "-i", "0.2"]
+            assert lab.run("alice", [*ping, "198.18.77.2"]).ended.status == 0
+            assert lab.run("alice", [*ping, "198.18.77.1"]).ended.status == 1
+            neighbours = lab.wiring.command("alice", ("ip", "-j", "neigh", "show", "to", "198.18.77.1"), seconds=5)
+            assert all("lladdr" not in one for one in json.loads(neighbours.stdout))
+    finally:
+        instances.remove(engine, {"socketlab.instance": name}, settle=False)
+        docker("network", "rm", stand_in.strip())
+
+
+def test_ten_instances_at_once_take_subnets_that_nobody_has(engine: Engine, refs: dict[str, str]) -> None:
+    """No carrier overlaps another, nor a network that was there; the machine gets no route to any of them."""
+    described = labfiles.load("ports")
+    names = [f"contract-ten-{number}" for number in range(AT_ONCE)]
+    first = next(networks.candidates(plan(described, instance=names[0], images=refs), "lan", taken=[]))
+    there = docker("network", "create", f"--subnet={first.supernet(new_prefix=8)}", "contract-there").strip()
+
+    def up(name: str) -> None:
+        live.up(engine, described, name=name, images=refs, say=lambda _: None, wiring=networks.NAME).close()
+
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(up, names))
+        found = [ip_network(one) for net in engine.networks() for one in net.subnets]
+        assert len(found) >= AT_ONCE * len(described.networks)
+        assert not [
+            (a, b) for i, a in enumerate(found) for b in found[i + 1 :] if a.version == b.version and a.overlaps(b)
+        ]
+    finally:
+        for name in names:
+            instances.remove(engine, {"socketlab.instance": name}, settle=False)
+        docker("network", "rm", there)
+    assert not engine.networks({"socketlab.instance": names[0]})
+
+
+def test_auto_takes_the_fabric_where_it_works(engine: Engine, refs: dict[str, str]) -> None:
+    """That is the first of them, and says nothing about it."""
+    told: list[str] = []
+    name = "contract-auto"
+    with live.up(engine, labfiles.load("ports"), name=name, images=refs, say=told.append, wiring="auto") as instance:
+        try:
+            assert instance.access.wiring == WIRINGS[0]
+        finally:
+            instances.down(engine, name)
+    assert not [one for one in told if "does not work" in one]
