@@ -24,6 +24,8 @@ TOP = Path(__file__).resolve().parents[2]
 OUT = TOP / "build" / "engines"
 README = TOP / "README.md"
 SUITES = ("tests/live", "tests/contract", "tests/engines")
+QUICK = TOP / "tests" / "engines" / "quick.txt"
+"""What `quick` stands for: the common ground of all that a lab is, in two minutes; one argument of pytest in a line."""
 INTERRUPTED = 130
 
 
@@ -87,14 +89,14 @@ def main() -> int:
     """Run, tell what passed where, and write it where that is asked for; 0 if all did."""
     parser = argparse.ArgumentParser(prog="python -m tests.engines", description=__doc__.splitlines()[0])
     parser.add_argument("--engines", default="", help=f"of {' '.join(roots.RELEASES)}; all if empty")
-    parser.add_argument("--tests", default="", help=f"what pytest runs; {' '.join(SUITES)} if empty")
+    parser.add_argument("--tests", default="", help=f"what pytest runs, or quick; {' '.join(SUITES)} if empty")
     parser.add_argument(
         "--out", default=OUT, type=Path, help="where logs and JUnit files go; build/engines if not given"
     )
     parser.add_argument("--write-table", action="store_true", help="write what passed where into README.md")
     wanted = parser.parse_args()
     versions = wanted.engines.split() or list(roots.RELEASES)
-    tests = wanted.tests.split() or [suite for suite in SUITES if (TOP / suite).is_dir()]
+    tests = [f"@{QUICK}" if one == "quick" else one for one in wanted.tests.split()] or list(SUITES)
     for version in versions:
         roots.suite(version)  # a mistake is told before anything is done
     if os.geteuid() != 0:

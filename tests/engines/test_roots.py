@@ -12,7 +12,13 @@ from lab.errors import ImageError
 from tests.engines import roots
 
 MMDEBSTRAP = """#!/bin/sh
+echo "$@" > {template}/called
 for argument; do case $argument in *.tar) tar --create --file "$argument" --directory {template} .;; esac; done
+"""
+APT_GET = """#!/bin/sh
+echo "Elsewhere/Debian http://elsewhere.example/debian/"
+echo "Debian/Debian-Security http://mirror.example/debian-security/"
+echo "Debian/Debian http://mirror.example/debian/"
 """
 FAILS = """#!/bin/sh
 echo "E: sid cannot be had" >&2
@@ -22,26 +28,26 @@ STATUS = "Package: docker.io\nStatus: install ok installed\nVersion: {version}\n
 
 
 @pytest.fixture
-def mmdebstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """What stands in for it from now on: a shell script."""
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Let a shell script stand in for a program from now on: stand_in(name, script)."""
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
-    def write(script: str) -> None:
-        (programs / "mmdebstrap").write_text(script)
-        (programs / "mmdebstrap").chmod(0o755)
+    def write(name: str, script: str) -> None:
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
 
     return write
 
 
 @pytest.fixture
-def release(tmp_path: Path, mmdebstrap: Callable[[str], None]) -> Callable[[str], None]:
+def release(tmp_path: Path, stand_in: Callable[[str, str], None]) -> Callable[[str], None]:
     """Debian's version of the package docker.io from now on."""
     template = tmp_path / "template"
     (template / "var/lib/dpkg").mkdir(parents=True)
     (template / "etc").mkdir()
-    mmdebstrap(MMDEBSTRAP.format(template=template))
+    stand_in("mmdebstrap", MMDEBSTRAP.format(template=template))
 
     def of(version: str) -> None:
         (template / "var/lib/dpkg/status").write_text(STATUS.format(version=version))
@@ -73,9 +79,19 @@ def test_another_engine_in_a_release_is_told(release: Callable[[str], None], tmp
     assert said[-1].startswith("expected engine 28.5 in Debian's sid, found 29.1.0-1")
 
 
-def test_a_release_that_cannot_be_had_is_told(mmdebstrap: Callable[[str], None], tmp_path: Path) -> None:
+def test_packages_come_from_where_apt_has_its_own(
+    release: Callable[[str], None], stand_in: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """The mirror of Debian itself that is configured, and neither one of its security updates nor another's."""
+    stand_in("apt-get", APT_GET)
+    release("28.5.2-1")
+    roots.ensure("28.5", say=lambda _: None, top=tmp_path / "cache")
+    assert (tmp_path / "template/called").read_text().endswith(" http://mirror.example/debian/\n")
+
+
+def test_a_release_that_cannot_be_had_is_told(stand_in: Callable[[str, str], None], tmp_path: Path) -> None:
     """Which release was wanted, and what mmdebstrap said; the next run does not take half of one."""
-    mmdebstrap(FAILS)
+    stand_in("mmdebstrap", FAILS)
     with pytest.raises(ImageError) as caught:
         roots.ensure("28.5", say=lambda _: None, top=tmp_path / "cache")
     assert "expected Debian's sid of now" in caught.value.message
