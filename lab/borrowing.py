@@ -78,7 +78,7 @@ def _kept(
     engine: Engine, lab: Lab, name: str, *, refs: Mapping[str, str], say: Say, stack: ExitStack
 ) -> Instance | None:
     found = next((one for one in instances.running(engine) if one.name == name), None)
-    if found is None or not is_current(found, refs):
+    if found is None or not is_current(found, refs) or live.wiring_of(None) not in (live.AUTO, found.wiring):
         return None
     with ExitStack() as own:
         instance = attached(engine, found, own)

@@ -28,6 +28,8 @@ from lab.text import suggestion
 
 THREADS = 4
 """Containers made or removed at once; the engine gains little from more."""
+WITH_SIDECARS = "networks"
+"""the wiring that has something beside each host"""
 SETTLE_SECONDS = 2.0
 """How long nothing must appear: an engine under load carries out a dead client's request late."""
 
@@ -65,6 +67,7 @@ class Running:
         return (
             self.helper is not None
             and len(self.hosts) == self.expected
+            and len(self.sidecars) == (self.expected if self.wiring == WITH_SIDECARS else 0)
             and all(member.state == "running" for member in (self.helper, *self.hosts, *self.sidecars))
         )
 

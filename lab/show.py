@@ -20,8 +20,7 @@ from lab.services import services
 from lab.tables import row as _row
 from lab.tables import table as _table
 from lab.text import joined
-from lab.wiring import Started, impairments
-from lab.wiring.fabric import links, segment_steps
+from lab.wiring import Started, fabric, impairments, networks
 
 if TYPE_CHECKING:
     from lab.instances import Running
@@ -71,8 +70,8 @@ def images_table(current: Iterable[str], built: Iterable[str]) -> Table:
 # ---------------------------------------------------------------------------------------------- plan
 
 
-def plan_json(plan: Plan, helper: Container) -> Json:
-    """What will be created, and what will be carried out."""
+def plan_json(plan: Plan, helper: Container, *, on_networks: bool = False) -> Json:
+    """What will be created, and what will be carried out; on the fabric, or on Docker networks."""
     return {
         "instance": plan.instance,
         "lab": plan.lab.name,
@@ -108,8 +107,29 @@ def plan_json(plan: Plan, helper: Container) -> Json:
             for container, host in zip(plan.hosts, plan.lab.hosts, strict=True)
         ],
         "helper": {"name": helper.name, "image": helper.image, "capabilities": list(helper.capabilities)},
-        "links": list(links(plan.lab)),
-        "segments": _steps_json(segment_steps(plan.lab)),
+    } | (_on_networks_json(plan) if on_networks else _on_fabric_json(plan))
+
+
+def _on_fabric_json(plan: Plan) -> Json:
+    return {
+        "wiring": fabric.NAME,
+        "links": list(fabric.links(plan.lab)),
+        "segments": _steps_json(fabric.segment_steps(plan.lab)),
+    }
+
+
+def _on_networks_json(plan: Plan) -> Json:
+    made = networks.sketch(plan)
+    return {
+        "wiring": networks.NAME,
+        "networks": [
+            {"name": carrier.name, "network": name, "subnet": str(carrier.subnet), "options": dict(carrier.options)}
+            for name, carrier in made.carriers.items()
+        ],
+        "sidecars": [
+            {"host": host.name, "links": list(made.links[host.name]), "segments": _steps_json(made.segments[host.name])}
+            for host in plan.lab.hosts
+        ],
     }
 
 
@@ -125,10 +145,9 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def plan_commands(plan: Plan) -> str:
-    """The very lines that are carried out, host by host."""
-    parts = ["# in the fabric", *(f"ip {line}" for line in links(plan.lab))]
-    parts += _step_lines(segment_steps(plan.lab))
+def plan_commands(plan: Plan, *, on_networks: bool = False) -> str:
+    """The very lines that are carried out, host by host; on the fabric, or on Docker networks."""
+    parts = _on_networks(plan) if on_networks else _on_fabric(plan)
     for host in plan.lab.hosts:
         parts += ["", f"# in {host.name}", *_step_lines((before(host), impairments.features(host), *steps(host)))]
         for service in services(plan.lab, host):
@@ -137,6 +156,23 @@ def plan_commands(plan: Plan) -> str:
                 parts += [f"cat > {service.cwd}/{name} <<'END'", *text.splitlines(), "END"]
             parts.append(" ".join(service.argv))
     return "\n".join(parts)
+
+
+def _on_fabric(plan: Plan) -> list[str]:
+    parts = ["# in the fabric", *(f"ip {line}" for line in fabric.links(plan.lab))]
+    return parts + _step_lines(fabric.segment_steps(plan.lab))
+
+
+def _on_networks(plan: Plan) -> list[str]:
+    made = networks.sketch(plan)
+    parts = ["# Docker networks; another subnet where somebody has this one"]
+    for carrier in made.carriers.values():
+        options = " ".join(f"-o {key}={value}" for key, value in carrier.options)
+        parts.append(f"docker network create --internal --subnet {carrier.subnet} {options} {carrier.name}")
+    for host in plan.lab.hosts:
+        parts += ["", f"# in the sidecar of {host.name}", *(f"ip {line}" for line in made.links[host.name])]
+        parts += _step_lines(made.segments[host.name])
+    return parts
 
 
 def _step_lines(carried_out: Iterable[Step]) -> list[str]:
@@ -225,6 +261,7 @@ def status_json(
         "lab": found.lab,
         "state": "broken" if not whole or lab is None or lacking else "up" if came_up else "starting",
         "created": found.created,
+        "wiring": found.wiring,
         "hosts": hosts,
     }
 
@@ -247,7 +284,8 @@ def _addresses(lab: Lab | None, name: str) -> list[str]:
 
 def status_table(status: Json) -> Table:
     """One instance, from what status_json says of it."""
-    title = f"{status['instance']}: lab {status['lab']}, {status['state']}"
+    on = ", on Docker networks" if status["wiring"] == networks.NAME else ""
+    title = f"{status['instance']}: lab {status['lab']}, {status['state']}{on}"
     table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]

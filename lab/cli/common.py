@@ -40,6 +40,17 @@ NewName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its keys are in docs/json.md.")]
 Command = Annotated[list[str], typer.Argument(metavar="CMD", help="A command and its arguments, after `--`.")]
 
+
+WiringName = Annotated[
+    str,
+    typer.Option(
+        "--wiring",
+        metavar="WIRING",
+        envvar="SOCKETLAB_WIRING",
+        help="What instances that are started live on: fabric, networks, or auto, the first that works.",
+    ),
+]
+
 HOST_AND_PROGRAM = 2
 
 
@@ -85,6 +96,16 @@ def opened_instance(name: str | None) -> Iterator[Instance]:
 
     with opened_engine() as engine, live.attach(engine, instances.find(engine, name)) as instance:
         yield instance
+
+
+def start_on(wiring: str) -> None:
+    """Have instances that are started from here on be of a wiring, by processes that this one starts too.
+
+    Raises UsageError for one that there is not.
+    """
+    from lab import live
+
+    os.environ[live.WIRING_VARIABLE] = live.wiring_of(wiring)
 
 
 def checked_name(name: str) -> str:

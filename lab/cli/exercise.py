@@ -16,7 +16,17 @@ from typer import Exit
 
 from lab import console
 from lab.cli import exports
-from lab.cli.common import NAME_VARIABLE, AsJson, InstanceName, app, check_writable, opened_engine, write
+from lab.cli.common import (
+    NAME_VARIABLE,
+    AsJson,
+    InstanceName,
+    WiringName,
+    app,
+    check_writable,
+    opened_engine,
+    start_on,
+    write,
+)
 from lab.errors import CheckError, LabError, UsageError
 from lab.text import printable
 
@@ -98,11 +108,13 @@ def start(
         Path | None, typer.Argument(metavar="[FOLDER]", help="Where to work. Default: a folder of the exercise's name.")
     ] = None,
     variant: VariantName = None,
+    wiring: WiringName = "auto",
 ) -> None:
     """Start an exercise's lab, and put its task and starter into a folder of yours, where nothing is overwritten."""
     from lab import images, instances, live
     from lab.grading import grade, library
 
+    start_on(wiring)
     loaded = library.load(exercise)
     target = folder or Path(loaded.exercise.name)
     if target.resolve() == loaded.folder.resolve():
@@ -157,6 +169,7 @@ def check(
     github: Annotated[
         bool, typer.Option("--github", help="In a step of GitHub Actions: add to its summary, and annotate.")
     ] = False,
+    wiring: WiringName = "auto",
 ) -> None:
     """Check a submission on a lab that is as new: a verdict for each check, and a score.
 
@@ -165,6 +178,7 @@ def check(
     from lab import images
     from lab.grading import library, watching
 
+    start_on(wiring)
     loaded = library.load(exercise)
     loaded.handed_in(folder)  # a mistake in the call is told before an engine is asked
     reports = Reports(
@@ -306,12 +320,14 @@ def verify(
     variants: Annotated[
         list[str] | None, typer.Option("--variant", metavar="NAME", help="These variants. Default: one and two.")
     ] = None,
+    wiring: WiringName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Let exercises prove their checks: solution, starter and wrong answers are checked, with two variants."""
     from lab.grading import library
     from lab.grading import verify as proving
 
+    start_on(wiring)
     found = [library.find(one) for one in exercises] if exercises else library.available()
     folders = [str(one.resolve()) for one in found]
     names = tuple(variants) if variants else proving.VARIANTS

@@ -12,7 +12,7 @@ import typer
 from typer import Exit
 
 from lab import console
-from lab.cli.common import AsJson, app, opened_engine
+from lab.cli.common import AsJson, WiringName, app, opened_engine, start_on
 from lab.cli.exercise import Reports, VariantName, exit_code, with_progress
 from lab.errors import CheckError, LabError, UsageError
 from lab.grading.formats import Format
@@ -62,6 +62,7 @@ def grade(
     github: Annotated[
         bool, typer.Option("--github", help="Add to the job's summary on GitHub, and annotate who has no score.")
     ] = False,
+    wiring: WiringName = "auto",
 ) -> None:
     """Grade a folder of submissions, several at once, each with values of its own and on a lab that is as new.
 
@@ -73,6 +74,8 @@ def grade(
     from lab.grading.batch import batch, reports
     from lab.grading.batch.reports import files
     from lab.grading.batch.reports.others import Others
+
+    start_on(wiring)
 
     if resume:
         if exercise or submissions or variant or attempts:
@@ -181,6 +184,7 @@ def regrade(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The submission, as results.json and grades.csv call it.")],
     out: Out,
     keep: Annotated[bool, typer.Option("--keep", help="Have the new result take the place of the old one.")] = False,
+    wiring: WiringName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Grade a submission of a batch again, with the same values, and say whether it ends as before.
@@ -193,6 +197,7 @@ def regrade(
     from lab.grading.batch.reports.others import Others
     from lab.grading.batch.results import Result
 
+    start_on(wiring)
     plan = batch.begun(out)
     others = Others(files.formats(out) if keep else (), os.environ)
     entry = entries.find(plan.entries, id_)

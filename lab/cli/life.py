@@ -14,6 +14,7 @@ from lab.cli.common import (
     InstanceName,
     LabName,
     NewName,
+    WiringName,
     app,
     checked_name,
     opened_engine,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @app.command("up")
-def up(lab: LabName, name: NewName = None) -> None:
+def up(lab: LabName, name: NewName = None, wiring: WiringName = "auto") -> None:
     """Start a lab. Returns when everything that its file declares was observed."""
     from lab import images, instances, labfiles, live
     from lab import show as view
@@ -36,7 +37,7 @@ def up(lab: LabName, name: NewName = None) -> None:
     instance_name = checked_name(name or described.name)
     with console.Progress() as progress, opened_engine() as engine:
         refs = images.ensure(engine, say=progress.say)
-        with live.up(engine, described, name=instance_name, images=refs, say=progress.say) as instance:
+        with live.up(engine, described, name=instance_name, images=refs, say=progress.say, wiring=wiring) as instance:
             started = instance.wiring.started()
             living = instance.wiring.living()
             all_of_them = instances.running(engine)

@@ -13,9 +13,11 @@ from typer import Exit
 from lab import console
 from lab.cli.common import (
     AsJson,
+    WiringName,
     app,
     check_writable,
     opened_engine,
+    start_on,
     write,
 )
 from lab.errors import LabError, UsageError
@@ -32,12 +34,14 @@ def note(
         Path | None, typer.Option("--html", metavar="FILE", help="Write what was shown as one page.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the labs running that were started for it.")] = False,
+    wiring: WiringName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Show what the note claims, on running labs: the claims and their state, one of them, or all."""
     from lab import note as the_note
     from lab.note import page, record
 
+    start_on(wiring)
     if claim is not None and everything:
         raise UsageError("expected a claim or --all, found both")
     memory = record.path()

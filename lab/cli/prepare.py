@@ -12,6 +12,7 @@ from lab.cli.common import (
     AsJson,
     LabName,
     NewName,
+    WiringName,
     app,
     checked_name,
     opened_engine,
@@ -42,21 +43,25 @@ def plan_lab(
     lab: LabName,
     name: NewName = None,
     commands: Annotated[bool, typer.Option("--commands", help="Print every ip, nft and sysctl line.")] = False,
+    wiring: WiringName = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Show what `lab up` will create, without an engine."""
-    from lab import images, labfiles
+    from lab import images, labfiles, live
     from lab import show as view
     from lab.plan import describe, plan
-    from lab.wiring import fabric
+    from lab.wiring import fabric, networks
 
     described = labfiles.load(lab)
     refs = images.resolve()
     planned = plan(described, instance=checked_name(name or described.name), images=refs)
+    # Which one works is known only to an engine; that the fabric does is what is usual.
+    on_networks = live.wiring_of(wiring) == networks.NAME
     if as_json:
-        console.show_json(view.plan_json(planned, fabric.helper(planned, images=refs, description=describe(described))))
+        helper = (networks if on_networks else fabric).helper(planned, images=refs, description=describe(described))
+        console.show_json(view.plan_json(planned, helper, on_networks=on_networks))
     elif commands:
-        sys.stdout.write(view.plan_commands(planned) + "\n")
+        sys.stdout.write(view.plan_commands(planned, on_networks=on_networks) + "\n")
     else:
         console.show(view.plan_table(planned))
 

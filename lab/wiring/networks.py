@@ -235,6 +235,40 @@ def segment_steps(lab: Lab, host: Host, addresses: Addresses) -> tuple[Step, ...
     return (nothing, joints(lab, host, addresses), *fabric.segment_steps(lab, host), marked)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sketch:
+    """What an instance on Docker networks would be, if every subnet were free and Docker gave addresses in order."""
+
+    carriers: Mapping[str, Carrier]
+    """by network"""
+    links: Mapping[str, tuple[str, ...]]
+    """by host, like `segments`"""
+    segments: Mapping[str, tuple[Step, ...]]
+
+
+def sketch(plan: Plan) -> Sketch:
+    """A plan without an engine, for people to read."""
+    lab = plan.lab
+    carriers = {one.name: carrier(plan, one.name, next(candidates(plan, one.name, taken=()))) for one in lab.networks}
+    addresses = {
+        name: {
+            host.name: one.subnet[number]
+            # The first is what Docker calls the gateway.
+            for number, host in enumerate((host for host in lab.hosts if impairments.is_on(host, name)), 2)
+        }
+        for name, one in carriers.items()
+    }
+    devices = {
+        host.name: {interface.network: f"eth{number}" for number, interface in enumerate(host.interfaces)}
+        for host in lab.hosts
+    }
+    return Sketch(
+        carriers=carriers,
+        links={host.name: links(lab, host, devices[host.name], addresses) for host in lab.hosts},
+        segments={host.name: segment_steps(lab, host, addresses) for host in lab.hosts},
+    )
+
+
 # ------------------------------------------------------------------------------------------- all agents
 
 
@@ -407,7 +441,7 @@ class Networks:
         names = list(hosts)
         whole = {host.name for host in lab.hosts} <= set(names)
         # In rounds over all hosts: what one still sends while its sockets are closed fills the tables of another.
-        for rounds in (("end",), ("forget", "wipe")):
+        for rounds in (("end",), ("forget",)):
             self._all(
                 "clean",
                 {

@@ -103,6 +103,7 @@ UP = Running(
     hosts=tuple(Member(id=name, host=name, state="running") for name in ("alice", "router", "server")),
     expected=3,
     description="x",
+    wiring="fabric",
 )
 STARTED = (
     Started(host="server", program="echo", pid=7, end=""),
@@ -128,7 +129,7 @@ HELPER = helper(planned(), images={}, description="")
 def test_a_plan_as_json() -> None:
     """What will be created, down to the lines that are carried out."""
     found = plan_json(planned(), HELPER)
-    assert set(found) == {"instance", "lab", "containers", "helper", "links", "segments"}
+    assert set(found) == {"instance", "lab", "containers", "helper", "wiring", "links", "segments"}
     assert found["helper"]["name"] == "socketlab.mine"
     assert "SYS_ADMIN" in found["helper"]["capabilities"]
     for container in found["containers"]:
@@ -152,6 +153,22 @@ def test_a_plan_as_json() -> None:
     assert found["containers"][0]["name"] == "socketlab.mine.everything"
 
 
+def test_a_plan_on_docker_networks() -> None:
+    """The networks with the subnets that would be asked for first, and what each host's sidecar carries out."""
+    found = plan_json(planned(), HELPER, on_networks=True)
+    assert set(found) == {"instance", "lab", "containers", "helper", "wiring", "networks", "sidecars"}
+    assert [one["network"] for one in found["networks"]] == [one.name for one in planned().lab.networks]
+    assert [one["host"] for one in found["sidecars"]] == [one.name for one in planned().lab.hosts]
+    assert all(set(one) == {"host", "links", "segments"} for one in found["sidecars"])
+    text = plan_commands(planned(), on_networks=True)
+    for one in found["networks"]:
+        assert f"--subnet {one['subnet']} " in text
+    for sidecar in found["sidecars"]:
+        assert f"# in the sidecar of {sidecar['host']}\n" in text
+        assert all(f"ip {line}\n" in text for line in sidecar["links"])
+    assert "# in the fabric" not in text
+
+
 def test_an_instance_as_json() -> None:
     """Its hosts, their addresses and programs, and whether it is whole."""
     found = status_json(UP, small_lab(), STARTED, came_up=True)
@@ -160,6 +177,7 @@ def test_an_instance_as_json() -> None:
         "lab": "small",
         "state": "up",
         "created": 1700000000,
+        "wiring": "fabric",
     }
     assert found["hosts"][1] == {
         "host": "router",
