@@ -245,7 +245,7 @@ def _mirror() -> list[str]:
         return []
     command = ["apt-get", "indextargets", "--format", "$(ORIGIN)/$(LABEL) $(REPO_URI)", "Created-By: Packages"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Debian/Debian ")]
+    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Debian/Debian http")]
     return found[:1]
 
 
