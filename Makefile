@@ -51,7 +51,7 @@ lab-status: $(VENV)/.ready ## Show what runs
 	@$(BIN)/lab status $(NAMED)
 
 test: setup ## Run all tests, against real containers
-	@$(BIN)/python -m pytest tests/unit tests/live tests/hostile
+	@$(BIN)/python -m pytest tests/unit tests/contract tests/live tests/hostile
 
 test-unit: $(VENV)/.ready ## Run the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
