@@ -167,6 +167,16 @@ def test_every_command_says_that_no_engine_answers(paths: Paths) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_an_engine_that_is_named_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever DOCKER_HOST says; positive control: without a name nothing answers there."""
+    where = endpoint() or "unix:///var/run/docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(EngineError, match="unix:///nowhere"):
+        Engine.connect()
+    with Engine.connect(at=where) as engine:
+        assert isinstance(engine.containers({}), tuple)
+
+
 @pytest.fixture
 def over_tcp() -> Iterator[str]:
     """The address of a TCP port on loopback that leads to the engine in use."""
