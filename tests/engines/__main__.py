@@ -72,11 +72,13 @@ def _environment(version: str, address: str, programs: Path) -> dict[str, str]:
 def pytest(tests: list[str], *, junit: Path, environment: Mapping[str, str]) -> int:
     """Run pytest to its end, or to ours; its exit status."""
     command = [sys.executable, "-m", "pytest", f"--junit-xml={junit}", "-o", "junit_family=xunit1", *tests]
-    process = subprocess.Popen([*beside.WITH_US, *command], env=environment, cwd=TOP)
+    # A Ctrl-C at the terminal reaches this process alone: twice, it would end the tests before they have cleaned up.
+    process = subprocess.Popen(
+        [*beside.WITH_US, *command], env=environment, cwd=TOP, stdin=subprocess.DEVNULL, process_group=0
+    )
     try:
         return process.wait()
     except BaseException:
-        # Its tests take down what they started. A Ctrl-C at the terminal has reached it too, and twice is no harm.
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(beside.END_SECONDS)
