@@ -74,6 +74,7 @@ verify: setup ## Let every exercise prove its checks
 bench: setup ## Measure, as ratios side by side
 	@$(BIN)/python -m tests.bench.bench
 	@$(BIN)/python -m tests.bench.grading
+	@$(BIN)/python -m tests.bench.scale
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi
