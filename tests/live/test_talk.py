@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab import live
+from lab import building
 from lab.live import Instance
 from tests.live.support import until
 
@@ -58,7 +58,7 @@ def test_a_talk_takes_the_connection_of_one_that_ended(lab: Instance, monkeypatc
         assert before.line(seconds=5) is None
         before.tell("too late")
     with monkeypatch.context() as patched:
-        patched.setattr(live, "_connect", lambda *_: pytest.fail("a connection was made"))
+        patched.setattr(building, "connect", lambda *_: pytest.fail("a connection was made"))
         with lab.talk("alice", ECHO) as talk:
             assert talk.line(seconds=0.1) is None
             talk.tell("next")
