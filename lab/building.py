@@ -17,6 +17,7 @@ from typing import TypeVar
 from lab import instances
 from lab.engine import Engine
 from lab.errors import InstanceError, NotUpError, TakenError
+from lab.model import Lab
 from lab.plan import Container, Plan
 from lab.wiring import Wiring, fabric, networks
 from lab.wiring.agent import RELAY, Agent
@@ -37,17 +38,19 @@ class Access:
     wiring: str
     helper: str
     sidecars: tuple[tuple[str, str], ...] = ()
-    """(host, container)"""
+    """(host, container), of every host; "" for one that does not run"""
     carriers: tuple[tuple[str, str], ...] = ()
     """(network, subnet)"""
 
 
-def access(found: instances.Running) -> Access:
+def access(found: instances.Running, lab: Lab) -> Access:
     """How a running instance is reached. Raises InstanceError if it has no helper."""
     if found.helper is None:
         raise InstanceError(f"expected {found.name} to have a helper container, observed none")
-    sidecars = tuple((one.host, one.id) for one in found.sidecars if one.state == "running")
-    return Access(wiring=found.wiring or fabric.NAME, helper=found.helper.id, sidecars=sidecars)
+    wiring = found.wiring or fabric.NAME
+    running = {one.host: one.id for one in found.sidecars if one.state == "running"}
+    sidecars = tuple((host.name, running.get(host.name, "")) for host in lab.hosts) if wiring == networks.NAME else ()
+    return Access(wiring=wiring, helper=found.helper.id, sidecars=sidecars)
 
 
 def connect(engine: Engine, to: Access) -> Wiring:
@@ -68,7 +71,7 @@ def _networks(engine: Engine, to: Access, agents: Mapping[str, Agent]) -> Networ
         return lambda: _agent(engine, container, Agent)
 
     keeper = _agent(engine, to.helper, Agent)
-    hosts = {host: beside(container) for host, container in to.sidecars}
+    hosts = {host: beside(container) if container else None for host, container in to.sidecars}
     return Networks(keeper, hosts, carriers=dict(to.carriers), agents=agents)
 
 

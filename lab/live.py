@@ -167,13 +167,9 @@ def attach(engine: Engine, found: instances.Running) -> Instance:
             f"observed {'none' if found.helper is None else found.helper.state}",
             hint=f"`lab down --name {found.name}` removes what is left; then `lab up` it again",
         )
-    return Instance(
-        engine=engine,
-        name=found.name,
-        lab=undescribe(found.description),
-        wiring=building.connect(engine, building.access(found)),
-        access=building.access(found),
-    )
+    lab = undescribe(found.description)
+    access = building.access(found, lab)
+    return Instance(engine=engine, name=found.name, lab=lab, wiring=building.connect(engine, access), access=access)
 
 
 class Instance:

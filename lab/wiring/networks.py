@@ -353,12 +353,12 @@ class Networks:
     def __init__(
         self,
         keeper: Agent,
-        hosts: Mapping[str, Callable[[], Agent]],
+        hosts: Mapping[str, Callable[[], Agent] | None],
         *,
         carriers: Mapping[str, str],
         agents: Mapping[str, Agent],
     ) -> None:
-        """`hosts` connects to the agent beside each host; some are connected already, as `agents`.
+        """`hosts` connects to the agent beside each host, None where none runs; `agents` are connected already.
 
         `carriers` says the subnet that carries each network; it is needed only for wiring.
         """
@@ -372,9 +372,10 @@ class Networks:
 
     def _agent(self, host: str) -> Agent:
         if host not in self._agents:
-            if host not in self._connect:
+            connect = self._connect.get(host)
+            if connect is None:
                 raise AgentError(f"expected {host} to run, but the container has ended")
-            self._agents[host] = self._connect[host]()
+            self._agents[host] = connect()
         return self._agents[host]
 
     def _all(self, op: str, values: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
@@ -383,7 +384,12 @@ class Networks:
         if len(new) > 1:
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 list(pool.map(self._agent, new))
-        answers = Agent.ask_all((self._agent(host), op, one) for host, one in values.items())
+        try:
+            answers = Agent.ask_all((self._agent(host), op, one) for host, one in values.items())
+        except InstanceError as error:
+            # An agent ends with its host. The connections of the others are lost to this one's failure, too.
+            gone = ", ".join(sorted(set(values) - self.living()))
+            raise AgentError(f"expected {gone or 'all hosts'} to run, but the container has ended") from error
         return dict(zip(values, answers, strict=True))
 
     def close(self) -> None:
@@ -541,7 +547,7 @@ class Networks:
 
     def started(self) -> tuple[Started, ...]:
         """See Wiring."""
-        found = self._all("programs", {host: {} for host in self._connect})
+        found = self._all("programs", {host: {} for host, connect in self._connect.items() if connect is not None})
         return tuple(Started(**item) for items in found.values() for item in items)
 
     def output(self, host: str, program: str) -> Output:
@@ -639,6 +645,10 @@ class Networks:
         """See Wiring. An agent beside a host ends with the host's first process."""
         found: list[str] = []
         for host in self._connect:
-            with contextlib.suppress(InstanceError, EngineError, AgentError):
-                found += self._agent(host).living()
+            for _attempt in range(2):  # one connection may have been broken off; another is made
+                with contextlib.suppress(InstanceError, EngineError, AgentError):
+                    found += self._agent(host).living()
+                    break
+                if host in self._agents:
+                    self._agents.pop(host).close()
         return frozenset(found)

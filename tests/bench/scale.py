@@ -56,9 +56,14 @@ class Measured:
     """of the hosts' processes, their part of helpers, and what the engine has for each container"""
 
 
+def segments_of(hosts: int) -> int:
+    """How many a lab of so many hosts has; the router translates between two at least."""
+    return max(2, hosts // HOSTS_ON_A_SEGMENT)
+
+
 def segmented(hosts: int) -> dict[str, Any]:
     """A lab file's content: segments of ten hosts, of which a router is one, on every segment."""
-    segments = max(1, hosts // HOSTS_ON_A_SEGMENT)
+    segments = segments_of(hosts)
     networks = {f"n{n}": {"ipam": {"config": [{"subnet": f"10.{n}.0.0/24"}]}} for n in range(segments)}
     services: dict[str, Any] = {
         "router": {
@@ -138,7 +143,7 @@ def table(found: list[Measured]) -> str:
     columns = ("wiring", "what", "hosts", "up", "for each host", "reset", "down", "memory for each host")
     rows = [columns, ("---",) * len(columns)]
     for one in found:
-        segments = max(1, one.size // HOSTS_ON_A_SEGMENT)
+        segments = segments_of(one.size)
         rows.append(
             (
                 one.wiring,

@@ -242,7 +242,7 @@ def together(answer: Callable[[str, dict[str, Any]], Any]) -> tuple[Networks, di
     def connecting(name: str) -> Callable[[], Agent]:
         return lambda: Agent(streams[name])
 
-    hosts = {name: connecting(name) for name in ("alice", "router", "server")}
+    hosts: dict[str, Callable[[], Agent] | None] = {name: connecting(name) for name in ("alice", "router", "server")}
     carriers = {name: str(subnet) for name, subnet in CARRIERS.items()}
     return Networks(Agent(streams[""]), hosts, carriers=carriers, agents={}), streams
 
@@ -299,11 +299,16 @@ def test_a_failure_of_one_is_told_once_all_have_answered() -> None:
 
 
 def test_a_host_without_a_sidecar() -> None:
-    """Its container has ended, and with it what was beside it."""
-    wiring, _ = together(lambda host, _: [host])
-    with pytest.raises(AgentError, match="expected bob to run"):
-        wiring.stop("bob", "echo")
-    assert wiring.living() == {"alice", "router", "server"}
+    """Its container has ended, and with it what was beside it: who looks at all hosts is told."""
+    wiring = Networks(Agent(Answering(lambda _: None)), {"alice": None}, carriers={}, agents={})
+    for act in (
+        lambda: wiring.stop("alice", "echo"),
+        lambda: wiring.look(["rules"]),
+        lambda: wiring.clean(small_lab(), ["alice"]),
+    ):
+        with pytest.raises(AgentError, match="expected alice to run"):
+            act()
+    assert (wiring.living(), wiring.started()) == (frozenset(), ())
 
 
 def test_who_does_not_answer_does_not_live() -> None:
@@ -311,6 +316,8 @@ def test_who_does_not_answer_does_not_live() -> None:
     wiring, streams = together(lambda host, _: [host])
     streams["router"].receive = lambda **_: b""  # type: ignore[method-assign]
     assert wiring.living() == {"alice", "server"}
+    with pytest.raises(AgentError, match="expected router to run"):
+        wiring.look(["rules"])
 
 
 def test_queries_keep_their_order() -> None:
