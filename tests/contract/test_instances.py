@@ -20,7 +20,7 @@ from lab.model import Lab
 from lab.plan import plan
 from lab.wiring import networks
 from tests.contract.machine import Machine, docker
-from tests.live.support import PROGRAMS
+from tests.live.support import PROGRAMS, until
 
 WIRES = str(Path(__file__).parent / "labs/wires.yaml")
 Ask = Callable[..., str]
@@ -97,13 +97,15 @@ def test_a_reset_takes_everything_back_and_is_proven(lab: Instance, start: Start
     container = next(one for one in instances.running(lab.engine) if one.name == lab.name)
     entered = next(one.id for one in container.hosts if one.host == "alice")
     docker("exec", "--detach", entered, "sleep", "1000")
-    before = {"alice": "sleep", "server": "mess.py"}
-    for host, word in before.items():
-        processes = lab.wiring.look(["processes"], hosts=[host])[host]["processes"]
-        assert any(word in " ".join(one["command"]) for one in processes)
+
+    def commands(host: str) -> list[str]:
+        return [" ".join(one["command"]) for one in lab.wiring.look(["processes"], hosts=[host])[host]["processes"]]
+
+    # The engine answers before what it was asked for runs.
+    until(lambda: commands("alice"), wanted=lambda seen: any("sleep" in one for one in seen), what="the shell's sleep")
+    assert any("mess.py" in one for one in commands("server"))
     lab.reset()
-    for host in before:
-        assert lab.wiring.look(["processes"], hosts=[host])[host]["processes"] == []
+    assert commands("alice") == commands("server") == []
     assert lab.look(["conntrack"], ["router"])["router"].translations == ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from lab import images, machine
 from lab.engine import Engine
+from tests.engines import beside
 from tests.live.support import until
 
 START_SECONDS = 60.0
@@ -43,13 +43,12 @@ class SecondEngine:
         with (self._top / "log").open("ab") as log:
             command = ["unshare", "--net", machine.dockerd() or "dockerd", *arguments]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        until(self.answers, wanted=bool, what=f"an engine at {self.address}", seconds=START_SECONDS)
-
-    def answers(self) -> bool:
-        """Whether it does."""
-        with contextlib.suppress(Exception), Engine.connect(at=self.address):
-            return True
-        return False
+        until(
+            lambda: beside.answers(self.address),
+            wanted=bool,
+            what=f"an engine at {self.address}",
+            seconds=START_SECONDS,
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it with a signal, and wait for that: its containers end with it."""
@@ -57,17 +56,6 @@ class SecondEngine:
             self._process.send_signal(number)
             self._process.wait(START_SECONDS)
             self._process = None
-
-    def load(self, references: Iterator[str]) -> None:
-        """Give it images of the engine in use."""
-        save = subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE)
-        subprocess.run(
-            ["docker", "--host", self.address, "load", "--quiet"],
-            stdin=save.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        assert save.wait() == 0
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +66,7 @@ def second(engine: Engine) -> Iterator[SecondEngine]:
     made = SecondEngine(top)
     made.start()
     try:
-        made.load(iter(images.ensure(engine, say=lambda _: None).values()))
+        beside.give_images(images.ensure(engine, say=lambda _: None).values(), to=made.address)
         yield made
     finally:
         made.stop()
