@@ -7,7 +7,7 @@ BIN   := $(VENV)/bin
 NAMED := $(if $(NAME),--name $(NAME))
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup images lab-up lab-down lab-reset lab-status note verify test test-faults test-unit lint bench clean
+.PHONY: help doctor setup images lab-up lab-down lab-reset lab-status note verify test test-faults test-unit test-engines lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ test-faults: setup ## Run the tests of faults, with 200 kills at random moments
 test-unit: $(VENV)/.ready ## Run the tests that need no Docker
 	@$(BIN)/python -m pytest tests/unit
 
+# Without ENGINES and TESTS it is all tests on all engines, and README's table of what passed where is written.
+test-engines: setup ## Run tests on other engines; some: ENGINES="26.1 28.5" TESTS=quick
+	@$(BIN)/python -m tests.engines --engines="$(ENGINES)" --tests="$(TESTS)" $(if $(ENGINES)$(TESTS),,--write-table)
+
 lint: $(VENV)/.ready ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -80,4 +84,5 @@ bench: setup ## Measure, as ratios side by side
 
 clean: ## Remove every instance, the images and the Python environment
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --all && $(BIN)/lab images --remove >/dev/null || true; fi
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/socketlab/engines"
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build

@@ -321,14 +321,16 @@ class Engine:
         """Connect to the engine at `at`, else at `endpoint()`. Raises EngineError if it does not answer."""
         where = at or endpoint()
         try:
-            if os.environ.get("DOCKER_HOST") or not where:
+            if not where or where == os.environ.get("DOCKER_HOST"):
                 api = docker.from_env(version="auto", timeout=seconds).api
             else:
                 context = _context()
                 tls = context.TLSConfig if context is not None and context.Host == where else None
                 api = docker.APIClient(base_url=where, version="auto", timeout=seconds, tls=tls or False)
         except (docker.errors.DockerException, requests.RequestException, OSError, ImportError, ValueError) as error:
-            named = "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "the docker context" if where else ""
+            named = (
+                "" if not where else "DOCKER_HOST" if where == os.environ.get("DOCKER_HOST") else "the docker context"
+            )
             raise EngineError(
                 f"expected a Docker engine at {where or 'unix:///var/run/docker.sock'}, but {_reason(error)}",
                 hint=f"{named} names it; is it running?" if named else "`lab setup` makes this machine ready",

@@ -92,11 +92,14 @@ def up(
     made by then is removed, also on an interrupt.
     """
     chosen = wiring_of(wiring)
-    if chosen != AUTO:
+    if chosen == networks.NAME:
         return _up(engine, lab, chosen, name=name, images=images, say=say)
     try:
         return _up(engine, lab, fabric.NAME, name=name, images=images, say=say)
     except (EngineRefusedError, NoWayInError) as error:
+        if chosen != AUTO:
+            error.hint = error.hint or "`--wiring networks` does without `pid_mode=host`, which engines may refuse"
+            raise
         say(f"on Docker networks, because the fabric does not work here: {error.message}")
     return _up(engine, lab, networks.NAME, name=name, images=images, say=say)
 

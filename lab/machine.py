@@ -93,7 +93,7 @@ def ensure_engine(*, say: Say, paths: Paths | None = None, environment: Mapping[
         return
     if decision is Decision.REFUSE:
         raise EngineError(f"expected a Docker engine at {facts.elsewhere or paths.socket}, none answers", hint=advice)
-    with _only_one(paths.lock):
+    with only_one(paths.lock):
         if answers(paths):
             return
         if decision is Decision.INSTALL_AND_START:
@@ -141,7 +141,7 @@ def dockerd() -> str | None:
 
 
 @contextlib.contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def only_one(lock: Path) -> Iterator[None]:
     """Two that start at once must not start two engines."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -221,8 +221,10 @@ def can_bootstrap() -> bool:
 
 
 @contextlib.contextmanager
-def bootstrap_debian(suite: str, *, say: Say) -> Iterator[Path]:
-    """A tar file with a minimal Debian, made by mmdebstrap from Debian's packages. Raises ImageError."""
+def bootstrap_debian(
+    suite: str, *, say: Say, packages: tuple[str, ...] = (), options: tuple[str, ...] = ()
+) -> Iterator[Path]:
+    """A tar file with a minimal Debian and some packages more, made by mmdebstrap. Raises ImageError."""
     if not can_bootstrap():
         raise ImageError(
             "expected a registry that gives debian:bookworm-slim, none answers",
@@ -233,12 +235,25 @@ def bootstrap_debian(suite: str, *, say: Say) -> Iterator[Path]:
         _apt_install("mmdebstrap", "debian-archive-keyring")
     with tempfile.TemporaryDirectory(prefix="socketlab-") as folder:
         tar = Path(folder, "debian.tar")
-        command = ["mmdebstrap", "--variant=minbase", *_slimming(), suite, str(tar)]
+        included = [f"--include={','.join(packages)}"] if packages else []
+        command = ["mmdebstrap", "--variant=minbase", *_slimming(), *included, *options, suite, str(tar), *_mirror()]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             tail = "\n".join(f"  | {line}" for line in done.stderr.splitlines()[-12:])
-            raise ImageError(f"mmdebstrap failed:\n{tail}", hint="Debian's packages must be reachable")
+            raise ImageError(
+                f"mmdebstrap could not make a Debian of {suite}:\n{tail}", hint="Debian's packages must be reachable"
+            )
         yield tar
+
+
+def _mirror() -> list[str]:
+    """Where this machine has its own Debian from; nothing where it is none, and mmdebstrap knows one by itself."""
+    if shutil.which("apt-get") is None:
+        return []
+    command = ["apt-get", "indextargets", "--format", "$(ORIGIN)/$(LABEL) $(REPO_URI)", "Created-By: Packages"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    found = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Debian/Debian http")]
+    return found[:1]
 
 
 def _slimming() -> list[str]:

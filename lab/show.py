@@ -300,8 +300,9 @@ def _addresses(lab: Lab | None, name: str) -> list[str]:
 
 def status_table(status: Json) -> Table:
     """One instance, from what status_json says of it."""
-    on = ", on Docker networks" if status["wiring"] == networks.NAME else ""
-    title = f"{status['instance']}: lab {status['lab']}, {status['state']}{on}"
+    # The one that is usual needs no word.
+    wiring = f" ({status['wiring']})" if status["wiring"] == networks.NAME else ""
+    title = f"{status['instance']}: lab {status['lab']}, {status['state']}{wiring}"
     table = _table(title, "HOST", "STATE", "ADDRESSES", "PROGRAMS")
     for host in status["hosts"]:
         programs = [f"{one['program']}: {one['ended'] or 'running'}" for one in host["programs"]]

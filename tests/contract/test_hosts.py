@@ -108,7 +108,11 @@ def test_a_host_is_the_same_on_every_wiring(instances: Instances, host: str) -> 
 
 def test_names_come_from_the_lab_file_only(lab: Instance) -> None:
     """Its own name server, its own search list, its own lines in hosts(5): nothing of Docker's."""
-    words = [line.split() for line in said(lab, "alice", "cat", "/etc/resolv.conf").splitlines() if line[:1] != "#"]
+    words = [
+        line.split()
+        for line in said(lab, "alice", "cat", "/etc/resolv.conf").splitlines()
+        if line.strip() and line[:1] != "#"
+    ]
     assert sorted(words) == [
         ["nameserver", "192.0.2.53"],
         ["options", "timeout:1", "attempts:1"],

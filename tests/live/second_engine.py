@@ -15,6 +15,7 @@ import pytest
 
 from lab import images, machine
 from lab.engine import Engine
+from tests.engines import beside
 from tests.live.support import until
 
 START_SECONDS = 60.0
@@ -48,9 +49,7 @@ class SecondEngine:
 
     def answers(self) -> bool:
         """Whether it does."""
-        with contextlib.suppress(Exception), Engine.connect(at=self.address):
-            return True
-        return False
+        return beside.answers(self.address)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it with a signal, and wait for that: its containers end with it.
@@ -80,17 +79,6 @@ class SecondEngine:
         command = ["docker", "--host", self.address, *arguments]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def load(self, references: Iterator[str]) -> None:
-        """Give it images of the engine in use."""
-        save = subprocess.Popen(["docker", "save", *references], stdout=subprocess.PIPE)
-        subprocess.run(
-            ["docker", "--host", self.address, "load", "--quiet"],
-            stdin=save.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        assert save.wait() == 0
-
 
 @contextlib.contextmanager
 def started(engine: Engine) -> Iterator[SecondEngine]:
@@ -100,7 +88,7 @@ def started(engine: Engine) -> Iterator[SecondEngine]:
     made = SecondEngine(top)
     made.start()
     try:
-        made.load(iter(images.ensure(engine, say=lambda _: None).values()))
+        beside.give_images(images.ensure(engine, say=lambda _: None).values(), to=made.address)
         yield made
     finally:
         made.stop()

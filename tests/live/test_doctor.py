@@ -25,6 +25,7 @@ from lab.doctor.judgement import Finding, judge
 from lab.doctor.rows import State
 from lab.engine import Engine
 from lab.plan import LABEL_INSTANCE
+from tests.engines import beside
 from tests.live.refusing_engine import (
     Answer,
     RefusingEngine,
@@ -291,7 +292,7 @@ def test_an_engine_with_little_room(engine: Engine, small_engine: tuple[SecondEn
     with Engine.connect(at=second.address) as other:
         assert images.built(other) == ()
 
-    second.load(iter(images.ensure(engine, say=lambda _: None).values()))
+    beside.give_images(images.ensure(engine, say=lambda _: None).values(), to=second.address)
     with pytest.raises(OSError, match="No space left"):
         fill(folder / "filler")
     status, rows = doctor()

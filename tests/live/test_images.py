@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import http.server
-import io
-import json
 import shutil
-import socket
-import tarfile
-import threading
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from lab import images
 from lab.engine import Engine
+from tests.live.support import PROGRAMS
 
 
 def test_nothing_is_built_twice(engine: Engine) -> None:
@@ -30,12 +23,12 @@ def test_nothing_is_built_twice(engine: Engine) -> None:
 
 
 def test_a_change_rebuilds_what_depends_on_it_and_no_more(engine: Engine, tmp_path: Path) -> None:
-    """A comment more in the gateway's Dockerfile builds the gateway only, under another tag."""
+    """Another Dockerfile of the gateway builds the gateway only, under another tag."""
     images.ensure(engine, say=lambda _: None)
     top = tmp_path / "images"
     shutil.copytree(images.folder(), top)
-    with (top / "gateway" / "Dockerfile").open("a") as file:
-        file.write("# changed\n")
+    # One that needs nothing from Debian: an engine that was given its images has no build to go on from.
+    (top / "gateway" / "Dockerfile").write_text("ARG BASE=socketlab/host\nFROM ${BASE}\nLABEL changed=yes\n")
     said: list[str] = []
     changed = images.ensure(engine, say=said.append, top=top)
     now = images.resolve()
@@ -49,83 +42,24 @@ def test_a_change_rebuilds_what_depends_on_it_and_no_more(engine: Engine, tmp_pa
     assert changed["socketlab/gateway"] not in images.built(engine)
 
 
-class Registry(http.server.BaseHTTPRequestHandler):
-    """A stand-in registry with one image (OCI distribution specification): one layer with one file in it."""
-
-    content: ClassVar[dict[str, tuple[str, bytes]]] = {}
-
-    def do_GET(self) -> None:
-        """The API's version, a manifest or a blob."""
-        kind, body = self.content.get(self.path, ("", b""))
-        self.send_response(200 if kind else 404)
-        self.send_header("Content-Type", kind or "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Docker-Content-Digest", digest(body))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is logged."""
-
-
-def digest(data: bytes) -> str:
-    """As registries name content."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def an_image(name: str) -> dict[str, tuple[str, bytes]]:
-    """What a registry answers at which path for an image of one layer, tagged `1`."""
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("file"), io.BytesIO())
-    layer = gzip.compress(tar.getvalue())
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [digest(tar.getvalue())]},
-        }
-    ).encode()
-    docker = "application/vnd.docker"
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": f"{docker}.distribution.manifest.v2+json",
-            "config": {"mediaType": f"{docker}.container.image.v1+json", "size": len(config), "digest": digest(config)},
-            "layers": [
-                {"mediaType": f"{docker}.image.rootfs.diff.tar.gzip", "size": len(layer), "digest": digest(layer)}
-            ],
-        }
-    ).encode()
-    of_manifest = (f"{docker}.distribution.manifest.v2+json", manifest)
-    return {
-        "/v2/": ("application/json", b"{}"),
-        f"/v2/{name}/manifests/1": of_manifest,
-        f"/v2/{name}/manifests/{digest(manifest)}": of_manifest,
-        f"/v2/{name}/blobs/{digest(config)}": ("application/octet-stream", config),
-        f"/v2/{name}/blobs/{digest(layer)}": ("application/octet-stream", layer),
-    }
-
-
 @pytest.fixture
-def registry() -> Iterator[str]:
-    """The address of a registry on loopback that has the image `tiny:1`, and no other."""
+def registries(engine: Engine) -> Iterator[tuple[str, str]]:
+    """The addresses of a registry that has the image `tiny:1`, and no other, and of one that never answers.
 
-    class WithImage(Registry):
-        content = an_image("tiny")
+    They are on the loopback of the engine's machine, which may be another one, or the engine in a namespace of its own.
+    """
+    base = images.ensure(engine, say=lambda _: None)["socketlab/base"]
+    program = (PROGRAMS / "registry.py").read_text()
+    command = ["docker", "run", "--rm", "--interactive", "--network=host", "--entrypoint=python3", base, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        answering, silent = process.stdout.readline().split()
+        yield f"localhost:{answering}", f"localhost:{silent}"
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WithImage) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"localhost:{server.server_address[1]}"
-        server.shutdown()
 
-
-def test_what_a_registry_has_is_pulled(engine: Engine, registry: str) -> None:
+def test_what_a_registry_has_is_pulled(engine: Engine, registries: tuple[str, str]) -> None:
     """A registry that answers gives its image; what it does not have is not waited for."""
+    registry, _ = registries
     assert not engine.pull(f"{registry}/none:1", seconds=20)
     assert engine.pull(f"{registry}/tiny:1", seconds=20)
     assert engine.has_image(f"{registry}/tiny:1")
@@ -133,8 +67,8 @@ def test_what_a_registry_has_is_pulled(engine: Engine, registry: str) -> None:
     assert not engine.has_image(f"{registry}/tiny:1")
 
 
-def test_a_registry_that_is_not_there_is_not_waited_for(engine: Engine) -> None:
+def test_a_registry_that_is_not_there_is_not_waited_for(engine: Engine, registries: tuple[str, str]) -> None:
     """Neither one that refuses the connection, nor one that takes it and never answers."""
+    _, silent = registries
     assert not engine.pull("localhost:1/tiny:1", seconds=2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert not engine.pull(f"localhost:{silent.getsockname()[1]}/tiny:1", seconds=2)
+    assert not engine.pull(f"{silent}/tiny:1", seconds=2)

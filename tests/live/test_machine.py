@@ -108,12 +108,12 @@ def test_an_engine_that_cannot_start_is_explained(paths: Paths) -> None:
         pid_file=paths.pid_file,
         log=paths.log,
         lock=paths.lock,
-        arguments=("--no-such-flag",),
+        arguments=(f"--config-file={paths.log}.json",),
     )
     with pytest.raises(EngineError) as caught:
         machine.ensure_engine(say=lambda _: None, paths=broken)
     if may_start():
-        assert "no-such-flag" in caught.value.message
+        assert f"{paths.log}.json: no such file" in caught.value.message
         assert str(paths.log) in caught.value.hint
     else:
         assert caught.value.hint
@@ -165,6 +165,16 @@ def test_every_command_says_that_no_engine_answers(paths: Paths) -> None:
         assert str(paths.socket) in done.stderr
         assert "DOCKER_HOST names it" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_an_engine_that_is_named_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever DOCKER_HOST says; positive control: without a name nothing answers there."""
+    where = endpoint() or "unix:///var/run/docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(EngineError, match="unix:///nowhere"):
+        Engine.connect()
+    with Engine.connect(at=where) as engine:
+        assert isinstance(engine.containers({}), tuple)
 
 
 @pytest.fixture

@@ -187,7 +187,11 @@ def test_the_helper_survives_more_callers_than_it_can_serve(lab: Instance) -> No
 def test_declared_programs_run_again_and_answer(lab: Instance) -> None:
     """A server that was killed, and whose file was changed, is there again as declared."""
     lab.run("server", ["sh", "-c", "echo 'raise SystemExit' > ~/echo/echo_server.py; pkill python3"])
-    assert listeners(lab.look(["sockets"], ["server"])["server"].sockets) == frozenset()
+    until(
+        lambda: listeners(lab.look(["sockets"], ["server"])["server"].sockets),
+        wanted=lambda seen: seen == frozenset(),
+        what="no listener, once the server that was killed has ended",
+    )
     lab.reset()
     answer = lab.run("alice", ["python3", "echo_client/echo_client.py", "203.0.113.80", "65432"])
     assert b"Received b'Hello, server'" in answer.stdout
