@@ -382,7 +382,7 @@ def test_the_end_of_the_connection_is_the_instances_end(pieces: tuple[bytes, ...
     """Before an answer or in the midst of one; the way out is named."""
     with pytest.raises(InstanceError) as caught:
         Fabric(FakeStream(*pieces)).sealed()
-    assert "lab down" in caught.value.hint
+    assert "lab reset" in caught.value.hint
 
 
 def test_an_answer_that_nobody_heard_is_not_the_next_ones() -> None:
