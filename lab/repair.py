@@ -104,14 +104,14 @@ class _Repair:
     sealed: Any = None
     """the fingerprints of the start, once a helper was met that knows them"""
     began: bool = field(default=False)
-    """whether this is known to be no start that goes on: the helper has ended once"""
+    """whether this is known to be no start that goes on: something of it has ended once"""
 
     def attempt(self) -> Repaired | None:
         """One round; None if the helper was ended, and the next round meets a new one."""
         found = instances.find(self.engine, self.name)
         _refuse(found)
         assert found.helper is not None
-        self.began |= found.helper.state in ENDED
+        self.began |= any(member.state in ENDED for member in found.members)
         for member in found.members:
             if member.state == "paused":
                 self.say(f"{member.host or 'the helper'} was paused, and goes on")

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,7 @@ WHOLE = 4
 ROUNDS = int(os.environ.get("SOCKETLAB_FAULT_ROUNDS", "20"))
 SEED = int(os.environ.get("SOCKETLAB_FAULT_SEED", secrets.randbelow(1 << 32)))
 CHECK_UP_EACH = 10
+OURS = str(Path(__file__).resolve().parents[2] / "lab")
 COMMANDS = ("up", "up", "reset", "down")
 """A start is the longest, and the one that makes most."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -96,9 +98,10 @@ class Attempt:
         process.send_signal(one.signal)
         result = ended(process)
         said = result.stderr.decode()
+        if "KeyboardInterrupt" in said and OURS not in said:
+            return False  # before the first line of ours: what Python says, and how it ends, is its own
         assert result.returncode in CODES[one.signal], said
-        # Before the first line of ours runs, what is said is Python's.
-        assert "Traceback" not in said or "/lab/" not in said, said
+        assert "Traceback" not in said
         if one.command == "up" and one.signal != signal.SIGKILL:
             # It takes away what it has made, unless it had told already that all is there. The signal itself ends it
             # only before it has made anything, and after that.
