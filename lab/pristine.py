@@ -77,7 +77,7 @@ def _settled(wiring: Wiring, lab: Lab, hosts: Sequence[str]) -> Texts:
         return seen
     _, waiting = until(look, lambda looked: not looked[1], seconds=SETTLED_SECONDS, pause=PAUSE_SECONDS)
     if waiting:
-        raise NotUpError("expected IPv6 to be complete, observed:\n" + "\n".join(waiting))
+        raise NotUpError("expected the kernel to be done with the interfaces, observed:\n" + "\n".join(waiting))
     # What has just come may not have come whole: a router's address brings an anycast route too.
     return texts(wiring, lab, hosts)
 

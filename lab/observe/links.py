@@ -69,16 +69,16 @@ def _route(item: dict[str, Any]) -> Route | None:
 
 
 def unsettled(addresses: str, routes: str, sysctls: str = "") -> tuple[str, ...]:
-    """What the kernel still has to add to the IPv6 of interfaces that have any, as words; it does so by and by.
+    """What the kernel still has to do for interfaces, as words; it does so by and by.
 
-    Of `ip -j addr show`, of `ip -j route show table all`, which has both families, and of lines `key = value`. An
-    interface gets a link-local address (RFC 4862 §5.3), and each address a route of its own, from a queue of the
-    kernel's work.
+    Of `ip -j addr show`, of `ip -j route show table all`, which has both families, and of lines `key = value`. The
+    state of an interface follows its carrier (RFC 2863 ifOperStatus, kernel: operstates.rst), one that has IPv6 gets a
+    link-local address (RFC 4862 §5.3), and each address a route of its own, from queues of the kernel's work.
     Raises UnreadableError.
     """
     settings = frozenset(sysctls.splitlines())
     there = set(read_json(_kernel_route, routes))
-    missing: list[str] = []
+    missing = [f"{name}: has a carrier, and is not up" for name in read_json(_left_behind, addresses) if name]
     for link in links(addresses):
         held = [str(address.ip) for address in link.addresses if address.version == 6 and link.name != "lo"]
         wanted = [("local", address) for address in held]
@@ -96,6 +96,11 @@ def unsettled(addresses: str, routes: str, sysctls: str = "") -> tuple[str, ...]
             if (kind, destination, link.name) not in there
         ]
     return tuple(missing)
+
+
+def _left_behind(item: dict[str, Any]) -> str:
+    """The name of an interface whose operational state is yet to follow its carrier, "" if it has."""
+    return str(item["ifname"]) if {"LOWER_UP", "NO-CARRIER"} <= set(item["flags"]) else ""
 
 
 def addr_gen_mode(interface: str) -> str:

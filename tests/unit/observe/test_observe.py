@@ -618,6 +618,13 @@ def test_what_is_still_to_come_is_told(number: int, told: str) -> None:
     assert unsettled(json.dumps(HELD), json.dumps(ADDED[:number] + ADDED[number + 1 :])) == (told,)
 
 
+def test_an_interface_waits_for_its_state() -> None:
+    """The carrier is there before the kernel has noted it; one that is not there is not waited for."""
+    flags = ["NO-CARRIER", "BROADCAST", "MULTICAST", "UP", "LOWER_UP"]
+    held = [dict(HELD[2], flags=flags), dict(HELD[2], ifname="eth2", flags=flags[:-1])]
+    assert unsettled(json.dumps(held), json.dumps([])) == ("eth1: has a carrier, and is not up",)
+
+
 def test_an_interface_waits_for_its_link_local_address() -> None:
     """The kernel makes it once the link is up."""
     held = [dict(HELD[1], addr_info=[{"local": "2001:db8:1::20", "prefixlen": 64}])]
