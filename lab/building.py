@@ -18,7 +18,7 @@ from lab import instances
 from lab.engine import Engine
 from lab.errors import InstanceError, NotUpError, TakenError
 from lab.model import Lab
-from lab.plan import Container, Plan
+from lab.plan import LABEL_INSTANCE, Container, Plan
 from lab.wiring import Wiring, fabric, networks
 from lab.wiring.agent import RELAY, Agent
 from lab.wiring.fabric import Fabric
@@ -87,6 +87,9 @@ def _agent(engine: Engine, container: str, kind: type[A]) -> A:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
+        except BaseException:
+            reached.close()
+            raise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,26 +139,38 @@ def _on_networks(
     engine: Engine, planned: Plan, helper: str, images: Mapping[str, str], pool: ThreadPoolExecutor
 ) -> Built:
     engine.start(helper)
+    # Whose name the helper has is this start's: what has it already was left by another.
+    for left in engine.networks({LABEL_INSTANCE: planned.instance}):
+        engine.remove_network(left.id)
     taken = [subnet for one in engine.networks() for subnet in one.subnets]
     carriers = [pool.submit(carrier, engine, planned, network.name, taken) for network in planned.lab.networks]
     made = {network.name: job.result() for network, job in zip(planned.lab.networks, carriers, strict=True)}
     ids = {name: found for name, (found, _) in made.items()}
 
-    def host(index: int) -> tuple[str, str, Agent]:
-        container = _started(engine, planned.hosts[index])
-        beside = networks.sidecar(planned, planned.lab.hosts[index], container, carriers=ids, images=images)
-        sidecar = _started(engine, beside)
-        return container, sidecar, _agent(engine, sidecar, Agent)
+    agents: dict[str, Agent] = {}
 
-    hosts = _by_host(planned, [pool.submit(host, index) for index in range(len(planned.hosts))])
-    reached = Access(
-        wiring=networks.NAME,
-        helper=helper,
-        sidecars=tuple((name, sidecar) for name, (_, sidecar, _) in hosts.items()),
-        carriers=tuple((name, str(subnet)) for name, (_, subnet) in made.items()),
-    )
-    wiring = _networks(engine, reached, {name: one for name, (_, _, one) in hosts.items()})
-    return Built(access=reached, containers={name: one for name, (one, _, _) in hosts.items()}, wiring=wiring)
+    def host(index: int) -> tuple[str, str]:
+        described = planned.lab.hosts[index]
+        container = _started(engine, planned.hosts[index])
+        sidecar = _started(engine, networks.sidecar(planned, described, container, carriers=ids, images=images))
+        agents[described.name] = _agent(engine, sidecar, Agent)
+        return container, sidecar
+
+    try:
+        hosts = _by_host(planned, [pool.submit(host, index) for index in range(len(planned.hosts))])
+        reached = Access(
+            wiring=networks.NAME,
+            helper=helper,
+            sidecars=tuple((name, sidecar) for name, (_, sidecar) in hosts.items()),
+            carriers=tuple((name, str(subnet)) for name, (_, subnet) in made.items()),
+        )
+        wiring = _networks(engine, reached, agents)
+    except BaseException:
+        pool.shutdown(cancel_futures=True)  # no more are connected from here on
+        for one in agents.values():
+            one.close()
+        raise
+    return Built(access=reached, containers={name: one for name, (one, _) in hosts.items()}, wiring=wiring)
 
 
 def carrier(engine: Engine, planned: Plan, network: str, taken: Iterable[str]) -> tuple[str, IPv4Network]:

@@ -647,14 +647,15 @@ class Engine:
             for row in rows
         )
 
-    def remove_network(self, network: str) -> bool:
-        """Remove a network; one that is gone already is fine. False if containers are still on it."""
-        with _translated(f"removing network {network[:12]}"):
+    def remove_network(self, network: str) -> None:
+        """Remove a network; one that is gone already is fine. Containers that are on it, of whomever, lose it."""
+        with _translated(f"removing network {network[:12]}"), contextlib.suppress(docker.errors.NotFound):
             try:
                 self._api.remove_network(network)
             except docker.errors.APIError as error:
-                if error.status_code in (FORBIDDEN, CONFLICT) and "endpoint" in str(error.explanation or error):
-                    return False
-                if error.status_code != NOT_FOUND:
+                if error.status_code not in (FORBIDDEN, CONFLICT) or "endpoint" not in str(error.explanation or error):
                     raise
-        return True
+                for container in self._api.inspect_network(network)["Containers"] or ():
+                    with contextlib.suppress(docker.errors.NotFound):  # it is just going
+                        self._api.disconnect_container_from_network(container, network, force=True)
+                self._api.remove_network(network)

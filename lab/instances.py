@@ -210,7 +210,7 @@ def settled(engine: Engine) -> tuple[Running, ...]:
 def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = True) -> int:
     """Remove every container and network that has the labels, helpers last because their names are the locks.
 
-    Returns how many containers that were.
+    Returns how many that were.
 
     An engine may still be carrying out a request of a process that was killed. So unless a whole instance was
     there, it is looked again until nothing has appeared for a while; without `settle` it is known that nothing will.
@@ -226,7 +226,7 @@ def remove(engine: Engine, labels: Mapping[str, str | None], *, settle: bool = T
             continue
         whole = removed == 0 and all(one.whole for one in group(found))
         _remove(engine, found, bridges)
-        removed += len(found)
+        removed += len(found) + len(bridges)
         if whole and not engine.containers(labels) and not engine.networks(labels):
             return removed
         quiet_since = time.monotonic()
@@ -250,7 +250,7 @@ def remove_just(engine: Engine, instance: Running) -> None:
 
 
 def down(engine: Engine, name: str) -> int:
-    """Remove an instance; how many containers that were. Raises InstanceError if there is none."""
+    """Remove an instance; how many containers and networks that were. Raises InstanceError if there is none."""
     removed = remove(engine, {LABEL_INSTANCE: name})
     if not removed:
         raise InstanceError(f"expected an instance named {name}, found none", hint=what_runs(running(engine)))

@@ -128,7 +128,12 @@ def _on_networks_json(plan: Plan) -> Json:
             for name, carrier in made.carriers.items()
         ],
         "sidecars": [
-            {"host": host.name, "links": list(made.links[host.name]), "segments": _steps_json(made.segments[host.name])}
+            {
+                "host": host.name,
+                "ways": list(made.ways[host.name]),
+                "links": list(made.links[host.name]),
+                "segments": _steps_json(made.segments[host.name]),
+            }
             for host in plan.lab.hosts
         ],
     }
@@ -171,7 +176,8 @@ def _on_networks(plan: Plan) -> list[str]:
         options = " ".join(f"-o {key}={value}" for key, value in carrier.options)
         parts.append(f"docker network create --internal --subnet {carrier.subnet} {options} {carrier.name}")
     for host in plan.lab.hosts:
-        parts += ["", f"# in the sidecar of {host.name}", *(f"ip {line}" for line in made.links[host.name])]
+        parts += ["", f"# in the sidecar of {host.name}", *(f"ip {line}" for line in made.ways[host.name])]
+        parts += ["# in its namespace `segments`", *(f"ip {line}" for line in made.links[host.name])]
         parts += _step_lines(made.segments[host.name])
     return parts
 

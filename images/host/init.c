@@ -96,6 +96,7 @@ struct connection {
 
 static struct connection connections[MOST_CONNECTIONS];
 static int connection_count;
+static int signal_fd;
 static unsigned long long granted;          /* what programs of this host may have */
 static unsigned long long daemons_granted; /* what its daemons may have */
 
@@ -259,7 +260,7 @@ static int kill_all(void) {
     return -1;
 }
 
-/* Whether a process of programs or daemons is there: what is below /proc belongs to whom its process belongs. */
+/* Whether a program or a daemon runs: what is below /proc belongs to whom its process belongs. */
 static int some_run(void) {
     DIR *processes = opendir("/proc");
     struct dirent *entry;
@@ -267,18 +268,21 @@ static int some_run(void) {
     int found = 0;
     if (!processes) return 1;
     while ((entry = readdir(processes)))
-        if (atoi(entry->d_name) > 1 && !fstatat(dirfd(processes), entry->d_name, &status, 0) && status.st_uid) found = 1;
+        if (atoi(entry->d_name) > 1 && !fstatat(dirfd(processes), entry->d_name, &status, 0) &&
+            (status.st_uid == STUDENT || status.st_uid == SERVICE))
+            found = 1;
     closedir(processes);
     return found;
 }
 
 /*
  * The same for all but root's processes: whoever is not root and has not KILL signals to his own user's only. The saved
- * user ID stays, for the way back (setresuid(2)); meanwhile a program may signal this process, which ends it only on
- * SIGTERM and SIGINT, and not when they are a program's.
+ * user ID stays, for the way back (setresuid(2)). Meanwhile a program may signal this process, in anybody's name
+ * (rt_sigqueueinfo(2)): what has come by the end is forgotten.
  */
 static int end_programs(void) {
     static const uid_t users[] = {STUDENT, SERVICE};
+    struct signalfd_siginfo event;
     int tries, i;
     for (tries = 0; tries < 500; tries++) {
         for (i = 0; i < 2; i++) {
@@ -286,6 +290,7 @@ static int end_programs(void) {
             kill(-1, SIGKILL);
             if (setresuid(0, 0, 0)) die("setresuid");
         }
+        while (read(signal_fd, &event, sizeof event) == sizeof event) continue;
         reap(WNOHANG);
         if (!some_run()) return 0;
         usleep(1000);
@@ -482,7 +487,7 @@ int main(int argc, char **argv) {
     struct pollfd polled[MOST_CONNECTIONS + 2];
     struct signalfd_siginfo event;
     sigset_t signals;
-    int listener, signal_fd, i, count;
+    int listener, i, count;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
@@ -507,7 +512,7 @@ int main(int argc, char **argv) {
                 serve(i);
         if (polled[1].revents) welcome(listener);
         while (read(signal_fd, &event, sizeof event) == sizeof event)
-            if (event.ssi_signo != SIGCHLD && event.ssi_uid != STUDENT && event.ssi_uid != SERVICE) return 0;
+            if (event.ssi_signo != SIGCHLD) return 0;
         reap(WNOHANG);
     }
 }

@@ -154,7 +154,15 @@ class Agent:
             self._buffer += data
         line, _, rest = self._buffer.partition(b"\n")
         self._buffer = bytearray(rest)
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            # What the engine says where nothing could be started comes in the place of an answer.
+            said = line.decode(errors="replace").strip()[:200]
+            raise InstanceError(
+                f"expected an answer of the instance's helper container, observed: {said}",
+                hint="`lab status` shows what of it runs, `lab reset` repairs it",
+            ) from None
         return answer
 
     @staticmethod

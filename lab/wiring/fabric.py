@@ -100,6 +100,7 @@ class Fabric(Agent):
             refused: str = self.ask(
                 "wire",
                 before={host.name: before(host).sysctls() for host in lab.hosts},
+                joints="",
                 links="".join(f"{line}\n" for line in links(lab)),
                 segments=[as_sent(step) for step in segment_steps(lab)],
                 rules_needed=impairments.rules_needed(lab),

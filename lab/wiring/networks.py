@@ -80,6 +80,8 @@ BESIDE_HOSTS = 3
 MOST_TRIES = 256
 FLOODED = "00:00:00:00:00:00"
 """In the forwarding database of a vxlan device, where a frame goes that is for all (bridge(8))."""
+SEGMENTS = "segments"
+"""the name of the namespace that holds a sidecar's part of the segments (images/fabric/agent/network.py)"""
 MARK = 1
 """on packets that came from another part of their segment (images/fabric/agent/recorder.py)"""
 MARKS = f"{TABLE}_marks"
@@ -145,10 +147,16 @@ def candidates(plan: Plan, network: str, *, taken: Iterable[str]) -> Iterator[IP
     others = [one for one in map(ip_network, taken) if isinstance(one, IPv4Network) and one.overlaps(RESERVED)]
     count = RESERVED.num_addresses // size - 1
     first = zlib.crc32(f"{plan.instance}/{network}".encode()) % count
-    for number in range(count):
-        found = IPv4Network((int(RESERVED.network_address) + (first + number) % count * size, length))
-        if not any(found.overlaps(one) for one in others):
+    number = 0
+    while number < count:
+        at = (first + number) % count
+        found = IPv4Network((int(RESERVED.network_address) + at * size, length))
+        wider = next((one for one in others if found.overlaps(one)), None)
+        if wider is None:
             yield found
+        # Past all of what is another's, or past this one.
+        end = max(found.broadcast_address, (wider or found).broadcast_address)
+        number += max(1, (int(end) + 1 - int(found.network_address)) // size)
 
 
 # ------------------------------------------------------------------------ what is carried out in a sidecar
@@ -169,22 +177,29 @@ def carried(addresses: str, carriers: Mapping[str, IPv4Network]) -> dict[str, tu
     }
 
 
-def links(lab: Lab, host: Host, devices: Mapping[str, str], addresses: Addresses) -> tuple[str, ...]:
-    """Lines for ip(8): a bridge for the sidecar's part of each segment, its host's cables, and the way to other parts.
+def ways(lab: Lab, host: Host, devices: Mapping[str, str], addresses: Addresses) -> tuple[str, ...]:
+    """Lines for ip(8), carried out where the sidecar's own devices are: from its part of each segment to the others.
 
-    `devices` are the sidecar's own, by network. Raises NotUpError if one is not there.
+    The datagrams stay there, and only what is in them comes to `segments`, the namespace that holds the sidecar's
+    part. `devices` are the sidecar's own, by network. Raises NotUpError if one is not there.
     """
-    at = fabric.bridges(lab)
-    lines = list(fabric.links(lab, host))
+    lines = []
     for number, network in _networks_of(lab, host):
         if network not in devices:
             raise NotUpError(f"{host.name}: expected its sidecar on the carrier of {network}, observed no interface")
         local = addresses[network][host.name]
         lines.append(
-            f"link add dev {joint(number)} mtu {MTU} master {at[network]} up type vxlan id {number + 1} local {local} "
+            f"link add dev {joint(number)} mtu {MTU} netns {SEGMENTS} type vxlan id {number + 1} local {local} "
             f"dev {devices[network]} dstport {PORT} srcport {PORT} {PORT + 1} ttl 1 nolearning"
         )
     return tuple(lines)
+
+
+def links(lab: Lab, host: Host) -> tuple[str, ...]:
+    """Lines for ip(8): a bridge for the sidecar's part of each segment, its host's cables, the ways to other parts."""
+    at = fabric.bridges(lab)
+    plugged = (f"link set dev {joint(number)} master {at[network]} up" for number, network in _networks_of(lab, host))
+    return (*fabric.links(lab, host), *plugged)
 
 
 def joint(network: int) -> str:
@@ -227,12 +242,8 @@ def marks(lab: Lab, host: Host) -> tuple[str, ...]:
 
 def segment_steps(lab: Lab, host: Host, addresses: Addresses) -> tuple[Step, ...]:
     """What is carried out in a sidecar once its links are there."""
-    if not host.interfaces:
-        return ()
-    # First what Docker has put there for a resolver that nobody asks.
-    nothing = Step(kind="nft", lines=("flush ruleset",))
     marked = Step(kind="nft", lines=marks(lab, host))
-    return (nothing, joints(lab, host, addresses), *fabric.segment_steps(lab, host), marked)
+    return (joints(lab, host, addresses), *fabric.segment_steps(lab, host), marked)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,8 +252,9 @@ class Sketch:
 
     carriers: Mapping[str, Carrier]
     """by network"""
+    ways: Mapping[str, tuple[str, ...]]
+    """by host, like `links` and `segments`"""
     links: Mapping[str, tuple[str, ...]]
-    """by host, like `segments`"""
     segments: Mapping[str, tuple[Step, ...]]
 
 
@@ -264,7 +276,8 @@ def sketch(plan: Plan) -> Sketch:
     }
     return Sketch(
         carriers=carriers,
-        links={host.name: links(lab, host, devices[host.name], addresses) for host in lab.hosts},
+        ways={host.name: ways(lab, host, devices[host.name], addresses) for host in lab.hosts},
+        links={host.name: links(lab, host) for host in lab.hosts},
         segments={host.name: segment_steps(lab, host, addresses) for host in lab.hosts},
     )
 
@@ -386,10 +399,12 @@ class Networks:
                 list(pool.map(self._agent, new))
         try:
             answers = Agent.ask_all((self._agent(host), op, one) for host, one in values.items())
-        except InstanceError as error:
+        except (InstanceError, EngineError) as error:
             # An agent ends with its host. The connections of the others are lost to this one's failure, too.
-            gone = ", ".join(sorted(set(values) - self.living()))
-            raise AgentError(f"expected {gone or 'all hosts'} to run, but the container has ended") from error
+            gone = sorted(set(values) - self.living())
+            if not gone:
+                raise
+            raise AgentError(f"expected {', '.join(gone)} to run, but the container has ended") from error
         return dict(zip(values, answers, strict=True))
 
     def close(self) -> None:
@@ -412,18 +427,15 @@ class Networks:
         addresses = {
             network: {name: at[network][1] for name, at in found.items() if network in at} for network in self._carriers
         }
+        devices = {name: {network: device for network, (device, _) in at.items()} for name, at in found.items()}
         with refusals(lab):
             refused = self._all(
                 "wire",
                 {
                     name: {
                         "before": {name: before(host).sysctls()},
-                        "links": "".join(
-                            f"{line}\n"
-                            for line in links(
-                                lab, host, {network: device for network, (device, _) in found[name].items()}, addresses
-                            )
-                        ),
+                        "joints": _text(ways(lab, host, devices[name], addresses)),
+                        "links": _text(links(lab, host)),
                         "segments": [as_sent(step) for step in segment_steps(lab, host, addresses)],
                         "rules_needed": impairments.rules_needed(lab),
                         "hosts": {name: [as_sent(step) for step in (impairments.features(host), *steps(host))]},
@@ -466,7 +478,7 @@ class Networks:
 
     def segments(self, lab: Lab) -> dict[str, str]:
         """See Wiring."""
-        seen = self._all("segments", {host.name: {} for host in lab.hosts if host.interfaces})
+        seen = self._all("segments", {host.name: {} for host in lab.hosts})
         return {
             "rules": "".join(one["rules"] for one in seen.values()),
             "queues": json.dumps([queue for one in seen.values() for queue in json.loads(one["queues"] or "[]")]),
@@ -572,9 +584,10 @@ class Networks:
                 if impairments.is_on(host, point.name):
                     part = {"bridge": names[point.name], "sent": True}
                     at.setdefault(host.name, []).append((index, part))
-        share = limit // max(1, len(at))
+        share, of = limit // max(1, len(at)), sum(map(len, at.values()))
         numbers = self._all(
-            "capture", {host: {"points": [one for _, one in found], "limit": share} for host, found in at.items()}
+            "capture",
+            {host: {"points": [one for _, one in found], "of": of, "limit": share} for host, found in at.items()},
         )
         sources = [
             _Source(host=host, number=number, points=[index for index, _ in at[host]])
@@ -652,3 +665,7 @@ class Networks:
                 if host in self._agents:
                     self._agents.pop(host).close()
         return frozenset(found)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -60,7 +60,7 @@ def test_docker_networks_where_the_machines_processes_are_not_seen(
             assert instance.run("alice", ["ping", "-c", "5", "-i", "0.2", "192.0.2.80"]).stdout
             instance.reset()
         assert any("on Docker networks, because" in one and why in one for one in told)
-        assert instances.down(other, NAME) == 1 + 2 * len(lab.hosts)
+        assert instances.down(other, NAME) == 1 + 2 * len(lab.hosts) + len(lab.networks)
 
 
 @pytest.mark.usefixtures("nothing_is_left")

@@ -64,11 +64,14 @@ def devices_on_the_machine(lab: Instance, machine: Machine) -> str:
 
 
 def addresses_on_the_machine(lab: Instance, machine: Machine) -> str:
-    """Whether the machine has an IPv4 address, or a route, on any of it."""
+    """Which addresses and routes the machine has on any of it."""
     bridges = {f"br-{one.id[:12]}" for one in lab.engine.networks({"socketlab.instance": lab.name})}
-    found = [one for one in json.loads(machine.ask("ip -j -4 addr show")) if one["ifname"] in bridges]
-    found += [one for one in json.loads(machine.ask("ip -j -4 route show table all")) if one.get("dev") in bridges]
-    return "yes" if found else "no"
+    links = [one for one in json.loads(machine.ask("ip -j addr show")) if one["ifname"] in bridges]
+    scopes = {(one["family"], one["scope"]) for link in links for one in link["addr_info"]}
+    routes = [one for one in json.loads(machine.ask("ip -j -4 route show table all")) if one.get("dev") in bridges]
+    if not scopes and not routes:
+        return "none"
+    return "link-local ones of IPv6" if (scopes, routes) == ({("inet6", "link")}, []) else f"{scopes} {routes}"
 
 
 def what_the_machine_tracks(lab: Instance, machine: Machine) -> str:
@@ -123,6 +126,18 @@ def numbers_of_processes(lab: Instance, _: Machine) -> str:
     return "every trusted command" if second - first <= 1 + 3 * 2 else "every trusted command and look"
 
 
+def processes_of_ours(lab: Instance, _: Machine) -> str:
+    """Whether a program can find out that a process of ours is there while nobody does anything (kill(2), ESRCH)."""
+    code = (
+        "import os\n"
+        "for pid in range(2, 400):\n"
+        "    try: os.kill(pid, 0)\n"
+        "    except ProcessLookupError: pass\n"
+        "    except PermissionError: print(pid)\n"
+    )
+    return "yes" if lab.run("alice", ["python3", "-c", code]).stdout else "no"
+
+
 def sign_of_a_trace(lab: Instance, _: Machine) -> str:
     """Whether a program can see that its calls are traced (proc(5), TracerPid)."""
     code = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('TracerPid')))"
@@ -134,11 +149,12 @@ ROWS: dict[str, Measure] = {
     "containers for N hosts": count_of_containers,
     "Docker networks": count_of_networks,
     "devices on the machine": devices_on_the_machine,
-    "the machine has an address or a route there": addresses_on_the_machine,
+    "addresses that the machine has on them": addresses_on_the_machine,
     "addresses that the machine's connection tracking sees": what_the_machine_tracks,
     "Docker's resolver listens at 127.0.0.11 of a host": listener_in_a_host,
     "it listens beside a host, where no program gets": listener_beside_a_host,
     "largest packet": largest_packet,
+    "a program can tell that processes are there which it cannot see": processes_of_ours,
     "what takes up numbers of a host's processes": numbers_of_processes,
     "a program whose calls are traced can see it (`TracerPid`)": sign_of_a_trace,
 }

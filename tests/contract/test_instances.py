@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, ip_network
@@ -218,13 +219,84 @@ def test_ten_instances_at_once_take_subnets_that_nobody_has(
 
 def test_rules_that_somebody_changed_are_told(lab: Instance) -> None:
     """Where segments are, in the helper or beside a host: a reset is not proven while they are not as they were."""
-    part = next((container for host, container in lab.access.sidecars if host == "alice"), lab.helper)
-    rules = docker("exec", part, "nft", "list", "ruleset")
-    docker("exec", part, "nft", "add", "rule", "netdev", "socketlab", "n0", "drop")
+    beside = next((container for host, container in lab.access.sidecars if host == "alice"), "")
+    there = ["exec", beside, "ip", "netns", "exec", networks.SEGMENTS] if beside else ["exec", lab.helper]
+    rules = docker(*there, "nft", "list", "ruleset")
+    docker(*there, "nft", "add", "rule", "netdev", "socketlab", "n0", "drop")
     try:
         with pytest.raises(NotPristineError, match="the segments: "):
             lab.reset()
     finally:
         text = re.sub(r"packets \d+ bytes \d+", "", rules)
-        docker("exec", part, "sh", "-c", f"nft -f - <<'END'\nflush ruleset\n{text}\nEND")
+        docker(*there, "sh", "-c", f"nft -f - <<'END'\nflush ruleset\n{text}\nEND")
     lab.reset()
+
+
+def test_a_container_of_anothers_on_a_carrier_holds_nothing_back(
+    engine: Engine, refs: dict[str, str], tmp_path: Path
+) -> None:
+    """It loses the network, which was the lab's, when that is taken down; and lives on."""
+    name, other = "contract-joined", "contract-stranger"
+    described = small(tmp_path, "192.0.2")
+    try:
+        live.up(engine, described, name=name, images=refs, say=lambda _: None, wiring=networks.NAME).close()
+        image = refs["socketlab/host"]
+        docker("run", "--detach", "--name", other, "--network", f"socketlab.{name}.wire", "--tmpfs=/run", image)
+        instances.down(engine, name)
+        assert not engine.networks({"socketlab.instance": name})
+        assert docker("inspect", "--format", "{{.State.Running}}", other) == "true\n"
+    finally:
+        docker("rm", "--force", other)
+        instances.remove(engine, {"socketlab.instance": name}, settle=False)
+
+
+def test_what_another_start_left_is_no_obstacle(engine: Engine, refs: dict[str, str], tmp_path: Path) -> None:
+    """A network without a container: the next start of that name takes it away; without one, `lab down` does."""
+    name = "contract-left"
+    described = small(tmp_path, "192.0.2")
+    planned = plan(described, instance=name, images=refs)
+    subnet = next(networks.candidates(planned, "wire", taken=[]))
+    engine.create_network(networks.carrier(planned, "wire", subnet))
+    try:
+        live.up(engine, described, name=name, images=refs, say=lambda _: None, wiring=networks.NAME).close()
+        assert len(engine.networks({"socketlab.instance": name})) == 1
+        instances.down(engine, name)
+        engine.create_network(networks.carrier(planned, "wire", subnet))
+        assert instances.down(engine, name) == 1
+    finally:
+        instances.remove(engine, {"socketlab.instance": name}, settle=False)
+
+
+def test_a_reset_is_proven_while_others_look(lab: Instance) -> None:
+    """What looks from beside a host is not taken for what runs in it, whether it begins, works or has just ended."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            with lab.again() as other:
+                other.look(["sockets", "addresses", "rules"])
+
+    with ThreadPoolExecutor(2) as pool:
+        lookers = [pool.submit(look) for _ in range(2)]
+        try:
+            for _ in range(15):
+                lab.reset()
+        finally:
+            over.set()
+        for one in lookers:
+            one.result()
+
+
+def test_no_program_ends_its_host_in_a_reset(lab: Instance) -> None:
+    """While they are ended programs may signal the host's first process, in the name of anybody."""
+    spin = (
+        "import ctypes, os, struct\n"
+        "libc, said = ctypes.CDLL(None), struct.pack('iiiiiI', 15, 0, -1, 0, 0, 0) + bytes(104)\n"
+        "while True:\n"
+        "    for number in (2, 15): libc.syscall(129, 1, number, said)\n"
+    )
+    for _ in range(10):
+        for name in ("one", "two"):
+            lab.start("alice", ["python3", "-c", spin], name=name)
+        lab.reset()
+    assert lab.wiring.living() == {host.name for host in lab.lab.hosts}

@@ -173,3 +173,40 @@ def test_events_of_a_gateway(lab: Instance, start: Start, listens: Listens, ask:
     with lab.events("router") as events:
         ask("alice", "tcp", "203.0.113.80", 7000, PORT)
     assert (ip_address("192.0.2.10"), PORT) in {one.translation.inside for one in events.entries}
+
+
+FORGE = """
+import socket, struct, sys
+def checked(data):
+    words = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    words = (words >> 16) + (words & 0xFFFF)
+    return ~(words + (words >> 16)) & 0xFFFF
+to_mac, source, to, vni = bytes.fromhex(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+udp = struct.pack("!HHHH", 9, 9999, 14, 0) + b"forged"
+ip = struct.pack("!BBHHHBBH", 0x45, 0, 34, 0, 0, 64, 17, 0) + socket.inet_aton(source) + socket.inet_aton(to)
+ip = ip[:10] + struct.pack("!H", checked(ip)) + ip[12:]
+frame = to_mac + bytes.fromhex("02000000ee00") + b"\\x08\\x00" + ip + udp
+datagram = struct.pack("!BxxxI", 8, vni << 8) + frame
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+for there in ("255.255.255.255", "224.0.0.1", "192.0.2.255"):
+    s.sendto(datagram, (there, 4789))
+"""
+
+
+@pytest.mark.parametrize("vni", [1, 2, 3])
+def test_no_frame_is_made_by_a_datagram(lab: Instance, vni: int) -> None:
+    """What a program broadcasts, in whatever form, is heard as what it is, and never as a frame of another's."""
+    number = [one.name for one in lab.lab.hosts].index("router")
+    hosts = [one.name for one in lab.lab.hosts]
+    with lab.capture([*hosts, *(f"network:{one.name}" for one in lab.lab.networks)]) as capture:
+        for index in (0, 1):
+            mac = f"02000000{number + 1:02x}{index:02x}"
+            done = lab.run("alice", ["python3", "-c", FORGE, mac, "198.51.100.7", "203.0.113.1", str(vni)])
+            assert done.ended.status == 0, done.stderr
+        # Positive control: the datagrams themselves have come.
+        assert lab.run("alice", ["ping", "-c", "1", "192.0.2.1"]).ended.status == 0
+    carried = [one for one in capture.packets if b"forged" in one.frame]
+    assert {one.point for one in carried} >= {"alice", "router"}
+    assert {one.frame[6:12].hex(":") for one in carried} == {"02:00:00:00:01:00"}
+    assert {str(one.ends[1][0]) for one in carried} <= {"255.255.255.255", "224.0.0.1", "192.0.2.255"}

@@ -159,7 +159,7 @@ def test_a_plan_on_docker_networks() -> None:
     assert set(found) == {"instance", "lab", "containers", "helper", "wiring", "networks", "sidecars"}
     assert [one["network"] for one in found["networks"]] == [one.name for one in planned().lab.networks]
     assert [one["host"] for one in found["sidecars"]] == [one.name for one in planned().lab.hosts]
-    assert all(set(one) == {"host", "links", "segments"} for one in found["sidecars"])
+    assert all(set(one) == {"host", "ways", "links", "segments"} for one in found["sidecars"])
     text = plan_commands(planned(), on_networks=True)
     for one in found["networks"]:
         assert f"--subnet {one['subnet']} " in text

@@ -84,7 +84,7 @@ class Agent:
 
     def do_wire(self, request: Request) -> Any:
         """Make links, addresses, routes, rules and sysctls: see Network.wire."""
-        given = {key: request[key] for key in ("before", "links", "segments", "rules_needed", "hosts")}
+        given = {key: request[key] for key in ("before", "joints", "links", "segments", "rules_needed", "hosts")}
         return self.network.wire(self.places, **given)
 
     def do_segments(self, request: Request) -> Any:
@@ -228,9 +228,10 @@ class Agent:
         return {"status": done.status, "stdout": out, "stderr": err}
 
     def do_capture(self, request: Request) -> Any:
-        """Record frames: {points: [{host} or {bridge, sent}], limit} -> its number. Nothing later than this is missed.
+        """Record frames: {points: [{host} or {bridge, sent}], of, limit} -> its number. Nothing later is missed.
 
-        `sent` says of a bridge that what came from other parts of its segment is not wanted.
+        `sent` says of a bridge that what came from other parts of its segment is not wanted; `of`, how many points the
+        recording has at all agents.
         """
         points = [
             recorder.Point(namespace=self.place(one["host"]).net)
@@ -238,7 +239,7 @@ class Agent:
             else recorder.Point(namespace=self.network.own, device=one["bridge"], sent=one.get("sent", False))
             for one in request["points"]
         ]
-        size = recorder.buffer_size(len(points))
+        size = recorder.buffer_size(request.get("of", len(points)))
         sockets = list(self.network.threads.map(lambda point: recorder.open_socket(point, size), points))
         segments = frozenset(index for index, point in enumerate(points) if point.device)
         recording = recorder.Recording(sockets=sockets, unread=Unread(request["limit"]), segments=segments)
@@ -390,9 +391,7 @@ def main() -> None:
     beside, keeps = "beside" in sys.argv[1:], "keep" in sys.argv[1:]
     agent = Agent(beside=beside)
     if not keeps:
-        agent.network.threads.submit(
-            agent.network.prepare,
-        ).result()
+        agent.network.threads.submit(agent.network.prepare, apart=beside).result()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(SOCKET)
     os.chmod(SOCKET, 0o600)

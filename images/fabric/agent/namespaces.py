@@ -62,6 +62,13 @@ def setns(descriptor: int, kind: int) -> None:
         raise AgentError(f"setns: {os.strerror(number)}")
 
 
+def unshare(kind: int) -> None:
+    """Move the calling thread into a new namespace (unshare(2)). Python has os.unshare only from 3.12 on."""
+    if _libc.unshare(kind) != 0:
+        number = ctypes.get_errno()
+        raise AgentError(f"unshare: {os.strerror(number)}")
+
+
 def find(containers: dict[str, str]) -> dict[str, Place]:
     """The places of hosts, given as name -> container id.
 
@@ -143,13 +150,12 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
     by_namespace = {place.pid_namespace: name for name, place in places.items()}
     first = {place.pid for place in places.values()}
     found: dict[str, list[dict[str, object]]] = {name: [] for name in places}
-    ours = _cgroup("self")
     for pid in _processes():
         if pid in first:
             continue
         try:
             name = by_namespace.get(os.stat(f"/proc/{pid}/ns/pid").st_ino)
-            if name is not None and _cgroup(pid) != ours:
+            if name is not None and not _is_ours(pid, places[name]):
                 found[name].append(_describe(pid))
         except OSError:
             continue  # it ended meanwhile
@@ -159,18 +165,39 @@ def processes_of(places: dict[str, Place]) -> dict[str, list[dict[str, object]]]
 def pids_of(place: Place) -> list[int]:
     """Every process of a host, the first one too, as it is numbered here."""
     found = []
-    ours = _cgroup("self")
     for pid in _processes():
         with contextlib.suppress(OSError):  # it ended meanwhile
-            if os.stat(f"/proc/{pid}/ns/pid").st_ino == place.pid_namespace and _cgroup(pid) != ours:
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino == place.pid_namespace and not _is_ours(pid, place):
                 found.append(pid)
     return found
 
 
-def _cgroup(pid: int | str) -> str:
-    """Whose a process is among those of one PID namespace: what runs in this container has its cgroups (cgroups(7))."""
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
-        return file.read()
+def _is_ours(pid: int, place: Place) -> bool:
+    """Whether a process is this container's and not the host's, where both share a PID namespace.
+
+    What we start descends from us. What the engine starts, here or there, has no parent inside (0), and the files of
+    one of them (mount_namespaces(7)); while it enters, or when it has ended, neither's: then it is nobody's yet or any
+    more. All that a program of the host starts has a parent inside. Raises OSError if it ended meanwhile.
+    """
+    if os.stat("/proc/self/ns/pid").st_ino != place.pid_namespace or pid == place.pid:
+        return False
+    ancestor = pid
+    while ancestor not in (0, place.pid):
+        if ancestor == os.getpid():
+            return True
+        ancestor = _parent(ancestor)
+    if ancestor:
+        return False
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino != os.stat(f"/proc/{place.pid}/ns/mnt").st_ino
+    except OSError:
+        return True
+
+
+def _parent(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # proc(5): the name stands in brackets, and may have any in it.
+        return int(file.read().rpartition(b")")[2].split()[1])
 
 
 def pid_here(place: Place, pid: int) -> int:

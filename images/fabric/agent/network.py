@@ -19,9 +19,11 @@ import netlink
 import offload
 import owners
 from known import Known
-from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, pids_of, run_tool, setns
+from namespaces import CLONE_NEWIPC, CLONE_NEWNET, AgentError, Place, pids_of, run_tool, setns, unshare
 
 THREADS = 4
+NAMED = "/run/netns/segments"
+"""the namespace of the segments, where it is one of its own"""
 MOST_DATAGRAM = 65535
 
 IPC_TABLES = ("shm", "msg", "sem")
@@ -64,7 +66,10 @@ class Network:
     """Everything done inside network namespaces, by a few threads that each enter one after the other."""
 
     def __init__(self) -> None:
-        self.own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        self.outer = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        """this container's own namespace"""
+        self.own = self.outer
+        """the one that holds the segments; see `apart`"""
         self.threads = ThreadPoolExecutor(THREADS)
         self.known = Known()
         self.counting = threading.Lock()
@@ -72,9 +77,22 @@ class Network:
         self.refused = ""
         """what nft(8) said of the segments' rules, where a kernel does not take them and the lab can do without"""
 
-    def prepare(self) -> None:
-        """Make /proc/sys writable here, and this namespace deaf to IPv6: it only carries frames."""
+    def prepare(self, *, apart: bool) -> None:
+        """Make /proc/sys writable here, and the segments' namespace deaf to IPv6: it only carries frames.
+
+        Where this container has a network of its own, what programs of hosts send must not come into it: then the
+        segments are `apart`, in a namespace without an address, which nobody listens in.
+        """
         run_tool(["mount", "-o", "remount,rw,bind", "/proc/sys"])
+        if apart:
+            _write_sysctl("net.ipv4.ip_forward", "0")
+            unshare(CLONE_NEWNET)
+            self.own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            # By a name, for ip(8) here, and for whoever looks: ip -n segments link (ip-netns(8)).
+            os.makedirs(os.path.dirname(NAMED), exist_ok=True)
+            _write(NAMED, "")
+            run_tool(["mount", "--bind", "/proc/self/ns/net", NAMED])
+            _write_sysctl("net.ipv4.ip_forward", "0")
         for which in ("all", "default"):
             _write_sysctl(f"net.ipv6.conf.{which}.disable_ipv6", "1")
 
@@ -83,13 +101,14 @@ class Network:
         places: dict[str, Place],
         *,
         before: dict[str, dict[str, str]],
+        joints: str,
         links: str,
         segments: list[tuple[str, str]],
         rules_needed: bool,
         hosts: dict[str, list[tuple[str, Any]]],
     ) -> str:
-        """Set sysctls `before` anything else, make the `links`, then carry out the steps of the segments, here, and
-        those of each host, in their order.
+        """Set sysctls `before` anything else, make `joints` out of this container's network and the `links`, then carry
+        out the steps of the segments, here, and those of each host, in their order.
 
         A step is ("sysctl", {key: value}), ("ip", text for ip -batch), ("tc" or "bridge", the same),
         ("nft", text for nft -f) or ("ethtool", lines for ethtool(8)). If the segments' rules are not needed, they may
@@ -100,6 +119,8 @@ class Network:
         list(self.threads.map(lambda name: self._host_steps(places[name], [("sysctl", before[name])]), before))
         pids = {name: str(place.pid) for name, place in places.items()}
         text = re.sub(r"\{pid:([^}]+)\}", lambda found: pids[found[1]], links)
+        if joints:
+            self.threads.submit(self._steps, self.outer, [("ip", joints)]).result()
         self.threads.submit(self._steps, self.own, [("ip", text)]).result()
         for step in segments:
             try:
@@ -143,7 +164,7 @@ class Network:
         return self.threads.submit(self._look_at_own).result()
 
     def _look_at_own(self) -> str:
-        setns(self.own, CLONE_NEWNET)
+        setns(self.outer, CLONE_NEWNET)
         return run_tool(["ip", "-j", "addr", "show"])
 
     def segments(self) -> dict[str, str]:

@@ -66,7 +66,7 @@ SEGMENTS = [("nft", "table netdev t {}\n"), ("tc", "qdisc add\n")]
 def test_rules_that_only_count_may_be_refused(refusing: list[list[str]]) -> None:
     """All else is carried out, why there are no rules is said, and nobody asks for them or their counters again."""
     found = network.Network()
-    refused = found.wire({}, before={}, links="", segments=SEGMENTS, rules_needed=False, hosts={})
+    refused = found.wire({}, before={}, joints="", links="", segments=SEGMENTS, rules_needed=False, hosts={})
     assert "Error: Could not process rule" in refused
     assert refusing[-1] == ["tc", "-batch", "-", "qdisc add\n"]
     assert found.segments() == {"rules": "", "queues": "[]", "refused": refused}
@@ -77,7 +77,7 @@ def test_rules_that_only_count_may_be_refused(refusing: list[list[str]]) -> None
 def test_rules_that_lose_packets_may_not_be_refused(refusing: list[list[str]]) -> None:
     """A lab that declares loss does not come up without it."""
     with pytest.raises(AgentError, match=r"^nft -f -: .*Error: Could not process rule"):
-        network.Network().wire({}, before={}, links="", segments=SEGMENTS, rules_needed=True, hosts={})
+        network.Network().wire({}, before={}, joints="", links="", segments=SEGMENTS, rules_needed=True, hosts={})
     assert refusing[-1][0] == "nft"
 
 

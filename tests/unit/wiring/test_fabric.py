@@ -236,7 +236,8 @@ def test_wiring_sends_settings_links_and_steps() -> None:
     lab = rich_lab()
     Fabric(stream).wire(plan(lab, instance="mine", images={}))
     said = stream.said()
-    assert set(said) == {"op", "before", "links", "segments", "rules_needed", "hosts"}
+    assert set(said) == {"op", "before", "joints", "links", "segments", "rules_needed", "hosts"}
+    assert said["joints"] == ""
     assert said["rules_needed"] is True
     assert said["op"] == "wire"
     assert said["links"].splitlines() == list(links(lab))

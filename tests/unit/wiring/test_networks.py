@@ -96,6 +96,9 @@ def test_what_is_taken_is_passed_over() -> None:
     assert not found.overlaps(wider)
     assert next(candidates(planned(), "home", taken=["172.17.0.0/16"])) == wanted
     assert list(candidates(planned(), "home", taken=["240.0.0.0/4"])) == []
+    half = list(itertools.islice(candidates(planned(), "home", taken=["240.0.0.0/5"]), 3))
+    assert all(one.subnet_of(IPv4Network("248.0.0.0/5")) for one in half)
+    assert len(set(half)) == len(half)
 
 
 @pytest.mark.parametrize(("hosts", "length"), [(1, 28), (13, 28), (14, 27), (29, 27), (30, 26), (300, 23)])
@@ -132,18 +135,24 @@ def test_a_device_is_known_by_its_address() -> None:
 
 
 def test_links_of_a_host_on_two_networks() -> None:
-    """A bridge for each, a cable into the host, and a joint over the device that is on the carrier."""
+    """A bridge for each, a cable into the host, and a joint over the device that is on the carrier.
+
+    The joint is made beside that device, and only its other end comes to where the bridges are.
+    """
     lab = small_lab()
-    lines = links(lab, lab.host("router"), {"home": "eth1", "internet": "eth0"}, ADDRESSES)
+    lines = links(lab, lab.host("router"))
     assert [line.split()[:4] for line in lines if " type bridge" in line] == [
         ["link", "add", "dev", "n0"],
         ["link", "add", "dev", "n1"],
     ]
     assert sum("netns {pid:router}" in line for line in lines) == 2
     assert not any("{pid:alice}" in line for line in lines)
-    (home, internet) = (line for line in lines if " type vxlan " in line)
-    assert "dev x0 " in home
-    assert "master n0 " in home
+    assert [line for line in lines if " x" in line] == [
+        "link set dev x0 master n0 up",
+        "link set dev x1 master n1 up",
+    ]
+    home, internet = networks.ways(lab, lab.host("router"), {"home": "eth1", "internet": "eth0"}, ADDRESSES)
+    assert home.startswith("link add dev x0 mtu 1500 netns segments type vxlan ")
     assert "id 1 local 240.0.0.3 dev eth1 " in home
     assert "id 2 local 240.0.0.18 dev eth0 " in internet
 
@@ -152,7 +161,7 @@ def test_a_missing_device_is_told() -> None:
     """By the host's name and the network's."""
     lab = small_lab()
     with pytest.raises(NotUpError, match="alice: expected its sidecar on the carrier of home"):
-        links(lab, lab.host("alice"), {}, ADDRESSES)
+        networks.ways(lab, lab.host("alice"), {}, ADDRESSES)
 
 
 def test_a_joint_knows_who_is_behind_it() -> None:
@@ -188,9 +197,9 @@ def test_a_sketch_is_of_every_host() -> None:
     """Addresses in order after the one that Docker takes."""
     made = networks.sketch(planned())
     subnet = made.carriers["home"].subnet
-    assert f"local {subnet[2]} " in "".join(made.links["alice"])
-    assert f"local {subnet[3]} " in "".join(made.links["router"])
-    assert set(made.links) == set(made.segments) == {"alice", "router", "server"}
+    assert f"local {subnet[2]} " in "".join(made.ways["alice"])
+    assert f"local {subnet[3]} " in "".join(made.ways["router"])
+    assert set(made.ways) == set(made.links) == set(made.segments) == {"alice", "router", "server"}
 
 
 # ------------------------------------------------------------------------------------------- all agents
@@ -378,7 +387,9 @@ def test_recordings_of_several_agents_are_one() -> None:
     number = wiring.capture(
         small_lab(), [CapturePoint(name="home", is_network=True), CapturePoint(name="router")], limit=100
     )
-    assert streams["alice"].asked == [{"op": "capture", "points": [{"bridge": "n0", "sent": True}], "limit": 50}]
+    assert streams["alice"].asked == [
+        {"op": "capture", "points": [{"bridge": "n0", "sent": True}], "of": 3, "limit": 50}
+    ]
     assert streams["router"].asked[0]["points"] == [{"bridge": "n0", "sent": True}, {"host": "router"}]
     found = wiring.recorded(number, at=0, drain=True)
     assert (found.lost, found.complete, found.end) == (4, 8, len(found.data))
