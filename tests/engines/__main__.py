@@ -49,8 +49,8 @@ def run(version: str, tests: list[str], *, out: Path) -> tuple[int, tuple[result
         say(f"engine {number}, API {api}, answers at {address}")
         # A program of that name is what tests of their own engines start.
         programs = (out / f"{version}.bin").absolute()
-        with beside.a_dockerd(root.folder, programs / "dockerd"):
-            status = pytest(tests, junit=junit, environment=_environment(version, address, programs))
+        beside.write_dockerd(programs / "dockerd", root.folder)
+        status = pytest(tests, junit=junit, environment=_environment(version, address, programs))
     if not junit.is_file():
         raise UsageError(f"expected pytest to run {' '.join(tests)}, it ended with the status {status}")
     results.label(junit, engine=number, api=api)

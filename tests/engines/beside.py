@@ -30,6 +30,16 @@ BUILDER = "SOCKETLAB_TEST_BUILDER"
 """names the engine in use, which reaches Debian's packages, to tests that run on one that is beside it"""
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """before a command: it is killed when the process that starts it ends (prctl(2))"""
+# On any machine, what a killed engine leaves, its containerd with the containers' mounts, is what the next one goes on
+# with: so that one has the same mount namespace.
+DOCKERD = """#!/bin/sh
+export PATH=/usr/sbin:/usr/bin
+for argument; do case $argument in --exec-root=*) file=${{argument#*=}}/containerd/containerd.pid; esac; done
+if left=$(cat "${{file:-}}" 2>/dev/null) && [ "$(cat "/proc/$left/comm" 2>/dev/null)" = containerd ]; then
+  exec nsenter --target="$left" --mount dockerd "$@"
+fi
+exec unshare --mount {inside} {root} dockerd "$@"
+"""
 START_SECONDS = 60.0
 END_SECONDS = 30.0
 
@@ -70,31 +80,11 @@ def running(root: Path, *, log: Path) -> Iterator[str]:
             _kill(process)
 
 
-@contextlib.contextmanager
-def a_dockerd(root: Path, file: Path) -> Iterator[None]:
-    """Write a program that is the root's dockerd(8), for tests of engines that they start and kill themselves.
-
-    Each one that it starts has the same mount namespace, as on any machine: what a killed one leaves there, its
-    containerd with the containers' mounts, is what the next one goes on with.
-    """
-    holder = subprocess.Popen(
-        [*WITH_US, "unshare", "--mount", INSIDE, root, "sh", "-c", "echo && exec sleep infinity"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with holder:
-        try:
-            if holder.stdout is None or not holder.stdout.readline():
-                raise EngineError(f"expected {root} to become the root of a namespace, it did not")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(
-                f'#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin\nexec nsenter --target={holder.pid} --mount dockerd "$@"\n'
-            )
-            file.chmod(0o755)
-            yield
-        finally:
-            holder.kill()
+def write_dockerd(file: Path, root: Path) -> None:
+    """Write a program that is the root's dockerd(8), for tests of engines that they start and kill themselves."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(DOCKERD.format(inside=INSIDE, root=root))
+    file.chmod(0o755)
 
 
 def answers(address: str) -> bool:

@@ -10,8 +10,8 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount --rbind /sys/fs/cgroup sys/fs/cgroup
 mount --rbind /dev dev
-mount --bind /tmp tmp
-mount --bind /var/tmp var/tmp
+mount --rbind /tmp tmp
+mount --rbind /var/tmp var/tmp
 # Where engines and containerd write in the root.
 mkdir -p etc/docker
 for folder in run opt etc/docker; do mount -t tmpfs tmpfs $folder; done
