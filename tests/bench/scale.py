@@ -159,7 +159,7 @@ def table(found: list[Measured]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def plot(found: list[Measured]) -> bytes:
+def plot(found: list[Measured]) -> str:
     """How the time of a start grows with hosts."""
     chart = pygal.XY(
         title="lab up: seconds by hosts",
@@ -181,8 +181,7 @@ def plot(found: list[Measured]) -> bytes:
             if points:
                 named = "many instances of nat" if what == "instances" else "one lab, ten hosts on a segment"
                 chart.add(f"{wiring}: {named}", [(0, 0), *points])
-    rendered: bytes = chart.render()
-    return rendered
+    return str(chart.render(is_unicode=True))
 
 
 def main() -> None:
@@ -208,7 +207,7 @@ def main() -> None:
     sys.stdout.write(f"{platform.machine()}, Linux {platform.release()}\n{text}")
     if chosen.write:
         (DOCS / "scale.json").write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
-        (DOCS / "scale.svg").write_bytes(plot(found))
+        (DOCS / "scale.svg").write_text(plot(found), encoding="utf-8")
         page = DOCS / "scale.md"
         before, rest = page.read_text(encoding="utf-8").split(BEGIN)
         page.write_text(before + BEGIN + text + END + rest.split(END)[1], encoding="utf-8")
