@@ -1,7 +1,7 @@
 """An instance's containers and networks made, and its agents reached: all that a start asks of the engine, per wiring.
 
 What is created is decided elsewhere (`plan`, `wiring`); here it is done, in an order in which whatever was made can be
-found again. Nothing is looked into, and nothing is removed.
+found again. Nothing is looked into, and nothing is removed but networks that a dead start of the same name left.
 """
 
 from __future__ import annotations
@@ -62,7 +62,6 @@ def connect(engine: Engine, to: Access) -> Wiring:
             f"expected a wiring of {', '.join(WIRINGS)}, found {to.wiring!r}",
             hint="it may be of another version of socketlab; `lab down` removes it",
         )
-
     return _networks(engine, to, {})
 
 

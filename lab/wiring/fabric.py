@@ -90,6 +90,21 @@ def segment_steps(lab: Lab, host: Host | None = None) -> tuple[Step, ...]:
     return (known(lab, host), *impairments.steps(lab, host))
 
 
+def request(
+    lab: Lab, hosts: Iterable[Host], *, joints: Iterable[str] = (), links: Iterable[str], segments: Iterable[Step]
+) -> dict[str, object]:
+    """What an agent is asked for, to wire some hosts: see `Network.wire` in images/fabric/agent/network.py."""
+    hosts = tuple(hosts)
+    return {
+        "before": {host.name: before(host).sysctls() for host in hosts},
+        "joints": "".join(f"{line}\n" for line in joints),
+        "links": "".join(f"{line}\n" for line in links),
+        "segments": [as_sent(step) for step in segments],
+        "rules_needed": impairments.rules_needed(lab),
+        "hosts": {host.name: [as_sent(step) for step in (impairments.features(host), *steps(host))] for host in hosts},
+    }
+
+
 class Fabric(Agent):
     """A connection to the one agent of an instance; satisfies `lab.wiring.Wiring`."""
 
@@ -97,18 +112,7 @@ class Fabric(Agent):
         """See Wiring."""
         lab = plan.lab
         with refusals(lab):
-            refused: str = self.ask(
-                "wire",
-                before={host.name: before(host).sysctls() for host in lab.hosts},
-                joints="",
-                links="".join(f"{line}\n" for line in links(lab)),
-                segments=[as_sent(step) for step in segment_steps(lab)],
-                rules_needed=impairments.rules_needed(lab),
-                hosts={
-                    host.name: [as_sent(step) for step in (impairments.features(host), *steps(host))]
-                    for host in lab.hosts
-                },
-            )
+            refused: str = self.ask("wire", **request(lab, lab.hosts, links=links(lab), segments=segment_steps(lab)))
         return first_error(refused)
 
     def clean(self, lab: Lab, hosts: Iterable[str]) -> None:

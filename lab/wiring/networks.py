@@ -8,8 +8,8 @@ carriers' addresses and never the lab's own: its rules cannot drop or translate 
 know them, equal addresses never meet, and nothing of the machine answers a host.
 
 Three parts: pure plans of what is created (`helper`, `sidecar`, `carrier`, `candidates`), pure text of what is carried
-out in a sidecar (`links`, `segment_steps`), and `Networks`, which talks with all agents of an instance as if they were
-one.
+out in a sidecar (`ways`, `links`, `segment_steps`), and `Networks`, which talks with all agents of an instance as if
+they were one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from lab.plan import (
     container_name,
     labels,
 )
-from lab.scripts import TABLE, Step, before, steps
+from lab.scripts import TABLE, Step
 from lab.services import Service
 from lab.wiring import (
     TURN_SECONDS,
@@ -86,6 +86,10 @@ MARK = 1
 """on packets that came from another part of their segment (images/fabric/agent/recorder.py)"""
 MARKS = f"{TABLE}_marks"
 """the nft table of `marks`"""
+PIECE = 512 * 1024
+"""bytes of a recording that are given at once"""
+CONNECTIONS = 4
+"""that are made at the same time"""
 
 
 # -------------------------------------------------------------------------------------- what is created
@@ -354,12 +358,6 @@ class _Merged:
         )
 
 
-PIECE = 512 * 1024
-"""bytes of a recording that are given at once"""
-CONNECTIONS = 4
-"""that are made at the same time"""
-
-
 class Networks:
     """Connections to an instance's agents, made when they are needed; satisfies `lab.wiring.Wiring`."""
 
@@ -432,14 +430,13 @@ class Networks:
             refused = self._all(
                 "wire",
                 {
-                    name: {
-                        "before": {name: before(host).sysctls()},
-                        "joints": _text(ways(lab, host, devices[name], addresses)),
-                        "links": _text(links(lab, host)),
-                        "segments": [as_sent(step) for step in segment_steps(lab, host, addresses)],
-                        "rules_needed": impairments.rules_needed(lab),
-                        "hosts": {name: [as_sent(step) for step in (impairments.features(host), *steps(host))]},
-                    }
+                    name: fabric.request(
+                        lab,
+                        [host],
+                        joints=ways(lab, host, devices[name], addresses),
+                        links=links(lab, host),
+                        segments=segment_steps(lab, host, addresses),
+                    )
                     for name, host in hosts.items()
                 },
             )
@@ -523,34 +520,10 @@ class Networks:
         """See Wiring."""
         self._agent(host).serve(host, service)
 
-    def run(
-        self,
-        host: Host,
-        *,
-        argv: tuple[str, ...],
-        cwd: str,
-        stdin: Callable[[], bytes | None] | None = None,
-        stdout: Callable[[bytes], None],
-        stderr: Callable[[bytes], None],
-        seconds: float | None = None,
-        limit: int | None = None,
-        terminal: Terminal | None = None,
-        calls: Callable[[bytes], None] | None = None,
-    ) -> Ended:
+    def run(self, host: Host, **how: Any) -> Ended:
         """See Wiring."""
         self._running = self._agent(host.name)
-        return self._running.run(
-            host,
-            argv=argv,
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            seconds=seconds,
-            limit=limit,
-            terminal=terminal,
-            calls=calls,
-        )
+        return self._running.run(host, **how)
 
     def resize(self, terminal: Terminal) -> None:
         """See Wiring."""
@@ -665,7 +638,3 @@ class Networks:
                 if host in self._agents:
                     self._agents.pop(host).close()
         return frozenset(found)
-
-
-def _text(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from lab import machine, waiting
@@ -162,7 +163,7 @@ def _in_turn() -> contextlib.AbstractContextManager[None]:
 def _remove(folder: Path) -> None:
     for top in (CGROUPS / folder.name, *CGROUPS.glob(f"*/{folder.name}")):
         # Processes that were killed a moment ago may still be on their way out.
-        if not waiting.until(lambda top=top: _without(top), bool, seconds=END_SECONDS, pause=0.1):  # type: ignore[misc]
+        if not waiting.until(partial(_without, top), bool, seconds=END_SECONDS, pause=0.1):
             raise EngineError(f"expected the control group {top} to end with its engine, it has processes")
     shutil.rmtree(folder)
 

@@ -201,7 +201,9 @@ def test_what_every_lab_needs_is_missing_with_what_follows(facts: Facts, rows: d
 def test_a_capability_that_helpers_or_hosts_hold_is_missing(name: str) -> None:
     """It is named, and told apart whether it was refused or left out in silence. What takes it was not tried."""
     left_out = untried(inside(capabilities=INSIDE.capabilities - {name}))
-    refused = untried(replace(left_out, grants=replace(left_out.grants or WELL.grants, refused={name: "denied"})))  # type: ignore[type-var]
+    grants = left_out.grants or WELL.grants
+    assert grants is not None
+    refused = untried(replace(left_out, grants=replace(grants, refused={name: "denied"})))
     of_features = {feature.value: U for feature, need in NEEDS.items() if need.capability == name}
     of_labs = NO_LABS if name in agent.CAPABILITIES else {"masquerade": U}
     for facts, said in ((left_out, "silently left out"), (refused, "denied")):
